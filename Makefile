@@ -1,0 +1,90 @@
+# `make demo` and `make test` do all their own set-up in .venv; what is already there is not done again.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Which PyTorch to install; TORCH=torch==X.Y.Z takes another one, one already in .venv is kept if it will do.
+TORCH ?= torch
+# Handed to pytest by `make test`, for example PYTEST_ARGS='-k journal -x'.
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+# npm, jupyter-builder and the choline command are found here first; no Node.js is needed on the machine.
+export PATH := $(abspath $(BIN)):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+DEMO_READY := $(VENV)/.demo-ready
+DEV_READY := $(VENV)/.dev-ready
+FRONT_END := package.json package-lock.json tsconfig.json \
+	$(shell find labextension/src labextension/style -type f -not -path '*/__tests__/*')
+
+QUICKSTART := notebooks/quickstart.ipynb
+EXECUTED := notebooks/quickstart.executed.ipynb
+
+.NOTPARALLEL:
+.PHONY: demo lab test lint types jest unit system bench faults format clean
+
+demo: $(DEMO_READY)
+	$(BIN)/python notebooks/execute.py $(QUICKSTART) $(EXECUTED)
+	@echo "The executed notebook is $(EXECUTED). To open it in JupyterLab: make lab"
+
+lab: $(DEMO_READY)
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(or $(wildcard $(EXECUTED)),$(QUICKSTART))
+
+test: system lint types jest unit
+
+lint: $(DEV_READY)
+	$(BIN)/ruff check .
+
+types: $(DEV_READY) node_modules/.package-lock.json
+	$(BIN)/mypy
+	$(BIN)/npm run --silent typecheck
+
+jest: $(DEV_READY) node_modules/.package-lock.json
+	$(BIN)/npm test --silent
+
+# Unit, contract and end-to-end tests; pytest's closing line is the last one.
+unit: $(DEV_READY)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(DEV_READY)
+	$(BIN)/python -m pytest -m bench -s --timeout=1800 tests/benchmarks
+
+faults: $(DEV_READY)
+	$(BIN)/python -m pytest -m faults --timeout=600 tests/faults
+
+format: $(DEV_READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build dist node_modules labextension/lib labextension/tsconfig.tsbuildinfo choline_jupyter/labextension \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache $(EXECUTED) $(DEMO_READY) $(DEV_READY)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The editable install builds the front end and copies it into .venv, so it is repeated when the front end changes.
+$(DEMO_READY): pyproject.toml $(FRONT_END) | $(BIN)/python
+	$(BIN)/python -m pip install "$(TORCH)" --editable ".[demo]"
+	@touch $@
+
+$(DEV_READY): pyproject.toml $(FRONT_END) | $(BIN)/python
+	$(BIN)/python -m pip install "$(TORCH)" --editable ".[dev]"
+	@touch $@ $(DEMO_READY)
+
+node_modules/.package-lock.json: package-lock.json | $(DEV_READY)
+	$(BIN)/npm ci
+	@touch $@
+
+# Programs that the tests drive. Where they cannot be installed, the tests that need one are skipped with the reason.
+system:
+	@missing=; \
+	for need in chromium:chromium chromium:fonts-liberation sshd:openssh-server ip:iproute2; do \
+		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${need%%:*}" >/dev/null || missing="$$missing $${need#*:}"; \
+	done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $$missing </dev/null; \
+	else \
+		echo "Some tests will be skipped. On Debian, as root: apt-get install$$missing"; \
+	fi

@@ -1,0 +1,180 @@
+"""One client's channel, as the supervisor serves it: requests in, replies and events out.
+
+Made by `agent.supervisor` for every connector; runs in its event loop and owns the pumps of its client. A client that
+says nothing for a minute (it pings every 15 s) is dropped; it loses nothing by that, and neither does any job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from choline_jupyter.agent.journal import JournalReader
+from choline_jupyter.agent.pump import Pump
+from choline_jupyter.model.event import SUPERVISOR_RANK
+from choline_jupyter.wire.frame import PROTOCOL, Frame, FrameDecoder, Type, encode_frame
+from choline_jupyter.wire.record import WireError
+
+if TYPE_CHECKING:
+    from choline_jupyter.agent.supervisor import Supervisor
+
+_READ = 1 << 18
+_SILENCE = 60.0
+
+
+class Refused(Exception):
+    """A request that cannot be served; `code` is for the client's code, the text for its user."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Client:
+    """Serves one channel until it ends, breaks or falls silent."""
+
+    def __init__(self, supervisor: Supervisor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._supervisor, self._reader, self._writer = supervisor, reader, writer
+        self._pumps: dict[tuple[str, int], Pump] = {}
+        self._follows: dict[str, dict[str, Any]] = {}
+        self._heard = time.monotonic()
+        self._is_welcome = False
+
+    async def serve(self) -> None:
+        """Answer frames in the order they come."""
+        decoder = FrameDecoder()
+        try:
+            while True:
+                data = await self._reader.read(_READ)
+                if not data:
+                    break
+                self._heard = time.monotonic()
+                for frame in decoder.feed(data):
+                    await self._answer(frame)
+        except OSError:
+            pass  # the channel broke: the client will come again
+        except (WireError, KeyError, ValueError, TypeError):
+            traceback.print_exc()  # into the supervisor's log: it spoke nonsense, or we have a fault; it ends here
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        for pump in self._pumps.values():
+            pump.close()
+        self._pumps.clear()
+        self._follows.clear()
+        self._writer.close()
+
+    def is_silent(self) -> bool:
+        """Whether nothing was heard for too long."""
+        return time.monotonic() - self._heard > _SILENCE
+
+    def follows(self, session: str) -> bool:
+        return session in self._follows
+
+    def wake(self, session: str, rank: int, hurry: bool) -> None:
+        """A series grew (or is new)."""
+        pump = self._pumps.get((session, rank))
+        if pump:
+            pump.wake(hurry)
+        elif session in self._follows:
+            self._start_pump(session, rank)
+
+    async def _answer(self, frame: Frame) -> None:
+        if frame.type is not Type.HELLO and not self._is_welcome:
+            raise WireError("no HELLO")
+        try:
+            reply = await _HANDLERS[frame.type](self, frame)
+        except Refused as refusal:
+            reply = {"refused": refusal.code, "message": str(refusal)}
+        if "id" in frame.header and reply is not None:
+            self._write(Type.REPLY, {"id": frame.header["id"], **reply})
+
+    async def _hello(self, frame: Frame) -> None:
+        self._is_welcome = frame.header.get("protocol") == PROTOCOL
+        self._write(Type.HELLO, self._supervisor.describe())
+
+    async def _open(self, frame: Frame) -> dict[str, Any]:
+        return await self._supervisor.open(frame.header)
+
+    async def _run(self, frame: Frame) -> dict[str, Any]:
+        session = self._supervisor.find(frame.header["session"])
+        session.run(frame)
+        return {}
+
+    async def _relay(self, frame: Frame) -> dict[str, Any]:
+        session = self._supervisor.find(frame.header["session"])
+        if session.rank and session.rank.is_alive:
+            session.rank.send(frame)
+        return {}
+
+    async def _interrupt(self, frame: Frame) -> dict[str, Any]:
+        self._supervisor.find(frame.header["session"]).interrupt(str(frame.header.get("job", "")))
+        return {}
+
+    async def _stop(self, frame: Frame) -> dict[str, Any]:
+        await self._supervisor.stop(frame.header["session"])
+        return {}
+
+    async def _status(self, frame: Frame) -> dict[str, Any]:
+        return self._supervisor.describe()
+
+    async def _follow(self, frame: Frame) -> dict[str, Any]:
+        session = frame.header["session"]
+        self._supervisor.check(session)
+        self._follows[session] = frame.header
+        for rank in self._supervisor.list_ranks(session):
+            self._start_pump(session, rank)
+        return {}
+
+    async def _credit(self, frame: Frame) -> None:
+        pump = self._pumps.get((frame.header["session"], int(frame.header["rank"])))
+        if pump:
+            pump.credit(int(frame.header["bytes"]))
+
+    async def _ack(self, frame: Frame) -> None:
+        self._supervisor.retention.acknowledge(
+            frame.header["session"], int(frame.header["rank"]), int(frame.header["seq"])
+        )
+
+    async def _ping(self, frame: Frame) -> None:
+        self._write(Type.PONG, frame.header)
+
+    def _start_pump(self, session: str, rank: int) -> None:
+        if (session, rank) in self._pumps:
+            return
+        wish = self._follows[session]
+        directory = self._supervisor.place.find_session(session)
+        reader = JournalReader(directory, rank, int(wish["after"].get(str(rank), 0)))
+        hosted = self._supervisor.sessions.get(session)
+        series = {"session": session, "epoch": self._supervisor.find_epoch(session), "rank": rank}
+        bell = hosted.bell if hosted and rank != SUPERVISOR_RANK else None
+        self._pumps[session, rank] = Pump(series, reader, bell, int(wish["window"]), self._send_events)
+
+    async def _send_events(self, series: dict[str, Any], chunk: bytes) -> None:
+        self._write(Type.EVENTS, series, chunk)
+        try:
+            await self._writer.drain()
+        except OSError:
+            self.close()
+
+    def _write(self, type: Type, header: dict[str, Any], body: bytes = b"") -> None:
+        self._writer.write(encode_frame(type, header, body))
+
+
+_HANDLERS: dict[Type, Any] = {
+    Type.HELLO: Client._hello,
+    Type.OPEN: Client._open,
+    Type.RUN: Client._run,
+    Type.INPUT: Client._relay,
+    Type.COMM: Client._relay,
+    Type.INTERRUPT: Client._interrupt,
+    Type.STOP: Client._stop,
+    Type.STATUS: Client._status,
+    Type.FOLLOW: Client._follow,
+    Type.CREDIT: Client._credit,
+    Type.ACK: Client._ack,
+    Type.PING: Client._ping,
+}

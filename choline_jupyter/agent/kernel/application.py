@@ -1,0 +1,122 @@
+"""The kernel application of one rank, run in a process that the fork server has just forked.
+
+`run_rank` never returns: it makes the process a session leader with its own working folder and environment, starts a
+stock IPKernelApp with the hook and the bridge in it, and leaves with the kernel's exit.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
+
+from choline_jupyter.agent.doorbell import Ringer
+from choline_jupyter.agent.journal import JournalWriter
+from choline_jupyter.agent.kernel.bridge import Bridge
+from choline_jupyter.agent.kernel.hook import OutputHook
+from choline_jupyter.agent.kernel.jobs import Jobs
+from choline_jupyter.agent.process import MARK, make_mark
+
+
+class RankSpec(NamedTuple):
+    """What a rank is told at its start; paths are absolute, `environment` None keeps the fork server's."""
+
+    session: str
+    rank: int
+    journal: str
+    socket: str
+    bell: str
+    address: str
+    directory: str
+    environment: Optional[dict[str, str]] = None
+
+
+class RankKernel(IPythonKernel):  # type: ignore[misc]  # ipykernel is untyped
+    """ipykernel's own kernel; a job brings the cell number and the folder of the notebook it comes from."""
+
+    jobs: Jobs
+
+    async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        wish = parent.get("metadata", {}).get("choline") or {}
+        if wish.get("count"):
+            self.shell.execution_count = wish["count"]
+        if wish.get("cwd") and os.path.isdir(wish["cwd"]):
+            os.chdir(wish["cwd"])
+        if not self.jobs.start(parent["header"]["msg_id"]):
+            parent["content"]["code"] = "raise KeyboardInterrupt('before the cell began')"
+        await super().execute_request(stream, ident, parent)
+
+
+class RankApp(IPKernelApp):  # type: ignore[misc]  # ipykernel is untyped
+    """IPKernelApp with the hook in place before anything can be printed."""
+
+    hook: OutputHook
+
+    def init_iopub(self, context: Any) -> None:
+        super().init_iopub(context)
+        self.hook.install(self.iopub_thread)
+
+    def log_connection_info(self) -> None:
+        """Nobody connects to it by hand."""
+
+
+def run_rank(spec: RankSpec, listener: socket.socket) -> None:
+    """Be this rank until its kernel ends; called once, in the forked child."""
+    _settle(spec)
+    ringer = Ringer(Path(spec.bell), Path(spec.address), "%s/%d" % (spec.session, spec.rank))
+    journal = JournalWriter(Path(spec.journal), spec.rank, ringer.ring)
+    jobs = Jobs(journal, ringer)
+    app = RankApp.instance(
+        transport="ipc",
+        ip=spec.socket + ".z",
+        connection_file=spec.socket + ".json",
+        parent_handle=0,
+        kernel_class=RankKernel,
+    )
+    RankKernel.jobs = jobs
+    app.hook = OutputHook(journal, jobs)
+    # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
+    app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])
+    Bridge(listener, journal, ringer, jobs).start(app)
+    app.start()
+
+
+def _settle(spec: RankSpec) -> None:
+    """Make the forked process a citizen of its own: session, signals, standard streams, environment, folder, seeds."""
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    _redirect(Path(spec.journal) / ("r%d.log" % spec.rank))
+    if spec.environment is not None:
+        os.environ.clear()
+        os.environ.update(spec.environment)
+    os.environ.pop("JPY_PARENT_PID", None)
+    os.environ[MARK] = make_mark(spec.session, spec.rank)
+    os.chdir(spec.directory)
+    sys.path[:] = ["", *(entry for entry in sys.path if entry)]
+    sys.argv[:] = [""]
+    _reseed()
+
+
+def _redirect(log: Path) -> None:
+    """What bypasses ipykernel's capture (a crash report of the interpreter, say) goes to a file beside the journal."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for source, target in ((null, 0), (out, 1), (out, 2)):
+        os.dup2(source, target)
+    os.close(null)
+    os.close(out)
+
+
+def _reseed() -> None:
+    """Kernels forked from one server must not draw the same numbers; `random` reseeds itself, numpy does not."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()

@@ -1,0 +1,147 @@
+"""The fork server of one environment: it has imported what every kernel needs and makes ranks in milliseconds.
+
+Started by the supervisor (`python -m choline_jupyter.agent forkserver [modules]`) with a socket to it on descriptor 0.
+One thread, no kernel, no CUDA: a process forked from it must find nothing half-initialised. It reaps its ranks and
+writes how each ended to `r<rank>.exit` in the session's folder, where any supervisor, also a later one, finds it. When
+its supervisor dies it starts another as long as it has ranks, and ends with the last of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from choline_jupyter.agent.kernel.application import RankSpec, run_rank
+
+_READ = 1 << 16
+
+
+class ForkServer:
+    """Single-threaded; owns the socket to the supervisor and every rank it has forked."""
+
+    def __init__(self, supervisor: socket.socket, restart: list[str]) -> None:
+        self._supervisor: Any = supervisor
+        self._restart = restart
+        self._ranks: dict[int, RankSpec] = {}
+        self._pending = b""
+        self._wake, wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(wake, False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Fork on request until the supervisor is gone and no rank is left."""
+        self._tell({"ready": os.getpid()})
+        while self._supervisor or self._ranks:
+            sources = [self._wake, self._supervisor] if self._supervisor else [self._wake]
+            ready, _, _ = select.select(sources, [], [])
+            if self._wake in ready:
+                self._reap()
+            if self._supervisor in ready:
+                self._read()
+
+    def _read(self) -> None:
+        data = self._supervisor.recv(_READ)
+        if not data:
+            self._supervisor.close()
+            self._supervisor = None
+            self._revive()
+            return
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        for line in lines:
+            self._fork(RankSpec(**json.loads(line)))
+
+    def _fork(self, spec: RankSpec) -> None:
+        listener = _listen(spec.socket)
+        pid = os.fork()
+        if pid == 0:
+            self._become(spec, listener)
+        listener.close()
+        self._ranks[pid] = spec
+        self._tell({"session": spec.session, "rank": spec.rank, "pid": pid})
+
+    def _become(self, spec: RankSpec, listener: socket.socket) -> None:
+        """In the child: leave through `os._exit` whatever happens, so that nothing of the server runs twice."""
+        status = 1
+        try:
+            self._supervisor.close()
+            os.close(self._wake)
+            run_rank(spec, listener)
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+
+    def _reap(self) -> None:
+        while _drain(self._wake):
+            pass
+        while self._ranks:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            spec = self._ranks.pop(pid, None)
+            if spec:
+                _write_exit(spec, pid, status)
+                self._tell({"session": spec.session, "rank": spec.rank, "exit": pid})
+
+    def _tell(self, fact: dict[str, Any]) -> None:
+        try:
+            if self._supervisor:
+                self._supervisor.sendall(json.dumps(fact).encode() + b"\n")
+        except OSError:
+            pass  # the supervisor died: `_read` sees it next
+
+    def _revive(self) -> None:
+        """Ranks without a supervisor would outlive their lease: start another, which adopts them."""
+        if self._ranks and os.fork() == 0:
+            os.setsid()
+            os.execv(self._restart[0], self._restart)
+
+
+def main(arguments: list[str]) -> None:
+    """`arguments`: the command that starts a supervisor as JSON, then modules to import before the first fork."""
+    server = ForkServer(socket.socket(fileno=os.dup(0)), json.loads(arguments[0]))
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.environ.pop("JPY_PARENT_PID", None)
+    for name in arguments[1:]:
+        importlib.import_module(name)
+    sys.argv[:] = [""]
+    server.serve()
+
+
+def _listen(path: str) -> socket.socket:
+    """The rank's socket; made before the fork so that the supervisor can connect at once."""
+    Path(path).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(4)
+    return listener
+
+
+def _drain(fd: int) -> bool:
+    try:
+        return bool(os.read(fd, _READ))
+    except BlockingIOError:
+        return False
+
+
+def _write_exit(spec: RankSpec, pid: int, status: int) -> None:
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+    path = Path(spec.journal) / ("r%d.exit" % spec.rank)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps({"pid": pid, "code": code}))
+    os.replace(temporary, path)

@@ -1,0 +1,158 @@
+"""The supervisor's end of the fork servers: which are running, which one makes the next rank.
+
+Called by `agent.session` through the supervisor; runs in its event loop. Per environment (interpreter) first a server
+without extras, so that the first kernel does not wait, then one that has imported torch, if the environment has it;
+once that is ready it makes all further ranks and the first one ends with its last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+_PRELOADS: tuple[tuple[str, ...], ...] = ((), ("torch",))
+_PROBE = "import importlib.util as u, sys; sys.exit(any(u.find_spec(n) is None for n in sys.argv[1:]))"
+
+
+def make_command(*arguments: str, python: str = sys.executable) -> list[str]:
+    """The command that runs a part of the agent, wherever it was unpacked or installed."""
+    main = ROOT / "choline_jupyter" / "agent" / "__main__.py"
+    # as in ipykernel's own kernelspec: debugpy warns into the first cell about frozen modules otherwise
+    return [python, "-Xfrozen_modules=off", str(main), *arguments]
+
+
+class NurseryError(Exception):
+    """An environment's fork server does not start; the message is what it said last."""
+
+
+class _Server:
+    """One fork server process. `ready` is set when it has imported what it should, `failed` when it ended."""
+
+    def __init__(self, python: str, preloads: tuple[str, ...], log: Path, home: str) -> None:
+        ours, theirs = socket.socketpair()
+        arguments = ["forkserver", json.dumps(make_command("supervise", "--home", home)), *preloads]
+        environment = {key: value for key, value in os.environ.items() if key != "JPY_PARENT_PID"}
+        with theirs, open(log, "ab") as out:
+            self.process = subprocess.Popen(
+                make_command(*arguments, python=python), stdin=theirs, stdout=out, stderr=out,
+                start_new_session=True, env=environment, cwd="/",
+            )  # fmt: skip
+        self.socket = ours
+        self.ready = asyncio.Event()
+        self.ended = asyncio.Event()
+        self._made: dict[tuple[str, int], asyncio.Future[int]] = {}
+
+    async def serve(self) -> None:
+        """Read what the server tells until it ends."""
+        reader, self.writer = await asyncio.open_connection(sock=self.socket)
+        async for line in reader:
+            fact = json.loads(line)
+            self.ready.set()
+            made = self._made.pop((fact.get("session"), fact.get("rank")), None)
+            if made and "pid" in fact:
+                made.set_result(fact["pid"])
+        self.ended.set()
+        self.ready.set()
+        for made in self._made.values():
+            made.set_result(0)
+        await asyncio.get_running_loop().run_in_executor(None, self.process.wait)
+
+    async def fork(self, spec: dict[str, Any]) -> int:
+        """The pid of the rank it has made, 0 when it ended instead."""
+        made = self._made[spec["session"], spec["rank"]] = asyncio.get_running_loop().create_future()
+        self.writer.write(json.dumps(spec).encode() + b"\n")
+        return await made
+
+
+class Nursery:
+    """All fork servers of one supervisor, by interpreter."""
+
+    def __init__(self, home: Path, log: Path) -> None:
+        self._home, self._log = str(home), log
+        self._servers: dict[str, list[_Server]] = {}
+        self._tasks: set[asyncio.Future[Any]] = set()
+
+    def prepare(self, python: str) -> None:
+        """Start the servers of an environment, unless they run."""
+        servers = [server for server in self._servers.get(python, ()) if not server.ended.is_set()]
+        if not servers:
+            servers = [self._start(python, ())]
+            self._keep(self._preload(python))
+        self._servers[python] = servers
+
+    async def start(self, session: dict[str, Any], order: dict[str, Any]) -> int:
+        """Have a rank made, a kernel by a fork server or a script by a process of its own, and return its pid.
+
+        Its socket can be connected to then. Raises NurseryError.
+        """
+        if session.get("kind") == "script":
+            return await self._start_script(session, order)
+        return await self._fork(session["python"], order)
+
+    async def _start_script(self, session: dict[str, Any], order: dict[str, Any]) -> int:
+        """The script host says when its socket can be reached by closing its standard output."""
+        wish = json.dumps({**order, "python": session["python"], "command": session["command"]})
+        with open(self._log, "ab") as log:
+            host = await asyncio.create_subprocess_exec(
+                *make_command("script"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                start_new_session=True, cwd="/",
+            )  # fmt: skip
+        assert host.stdin and host.stdout
+        host.stdin.write(wish.encode())
+        host.stdin.close()
+        await host.stdout.read()
+        self._keep(host.wait())
+        return host.pid
+
+    async def _fork(self, python: str, spec: dict[str, Any]) -> int:
+        self.prepare(python)
+        server = self._choose(python)
+        await server.ready.wait()
+        pid = 0 if server.ended.is_set() else await server.fork(spec)
+        if not pid:
+            raise NurseryError("the kernels' server ended: " + _read_tail(self._log))
+        return pid
+
+    def close(self) -> None:
+        """Let the servers go: one without ranks ends, one with ranks stays until they end."""
+        for server in (server for servers in self._servers.values() for server in servers):
+            server.writer.close()
+        for task in self._tasks:
+            task.cancel()
+
+    def _choose(self, python: str) -> _Server:
+        """The one that has imported most, among those that are ready; else the first."""
+        servers = [server for server in self._servers[python] if not server.ended.is_set()] or self._servers[python]
+        ready = [server for server in servers if server.ready.is_set()]
+        return (ready or servers)[-1] if ready else servers[0]
+
+    def _start(self, python: str, preloads: tuple[str, ...]) -> _Server:
+        server = _Server(python, preloads, self._log, self._home)
+        self._keep(server.serve())
+        return server
+
+    async def _preload(self, python: str) -> None:
+        """When the first server is up, start the one with everything this environment has of `_PRELOADS`."""
+        await self._servers[python][0].ready.wait()
+        for preloads in _PRELOADS[1:]:
+            probe = await asyncio.create_subprocess_exec(python, "-c", _PROBE, *preloads)
+            if await probe.wait() == 0:
+                self._servers[python].append(self._start(python, preloads))
+
+    def _keep(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _read_tail(path: Path) -> str:
+    """The last line that says something."""
+    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:400] if lines else "it said nothing"

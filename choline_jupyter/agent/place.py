@@ -1,0 +1,80 @@
+"""Where the agent keeps things on this machine: one folder for what lasts, one short one for sockets.
+
+Called by every process of the agent. Both folders are 0700 and checked to be the user's own. What lasts is under
+`$CHOLINE_AGENT_HOME`, else `$XDG_STATE_HOME/choline/agent`, else `~/.local/state/choline/agent`; where that cannot be
+written, under the temporary folder, and `Place.notice` says so. Socket paths are limited to about 100 bytes
+(`sun_path`), so they get a folder of their own with a short name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from choline_jupyter.model.names import check_identifier
+
+
+class PlaceError(Exception):
+    """A folder of the agent belongs to somebody else or cannot be made."""
+
+
+class Place:
+    """The agent's folders of this user on this machine; with a `home`, those of one particular agent."""
+
+    def __init__(self, home: str = "") -> None:
+        self.notice = ""
+        self.home = self._find_home(home)
+        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:10]
+        self.sockets = _claim(_find_runtime() / digest)
+        self.lock = self.home / "supervisor.lock"
+        self.log = self.home / "supervisor.log"
+        self.door = self.sockets / "door"  # stream socket: clients' connectors
+        self.bell = self.sockets / "bell"  # datagram socket: ranks
+
+    def find_session(self, session: str) -> Path:
+        """The folder of a session's journal and state."""
+        return self.home / "sessions" / check_identifier(session)
+
+    def find_rank_socket(self, session: str, rank: int) -> Path:
+        return self.sockets / ("%s.%d" % (check_identifier(session), rank))
+
+    def find_rank_bell(self, session: str, rank: int) -> Path:
+        return self.sockets / ("%s.%d.b" % (check_identifier(session), rank))
+
+    def _find_home(self, home: str) -> Path:
+        wanted = Path(home or os.environ.get("CHOLINE_AGENT_HOME") or _find_state() / "choline" / "agent")
+        try:
+            return _claim(wanted)
+        except OSError as error:
+            fallback = _claim(_find_runtime() / "agent")
+            self.notice = "%s cannot be written (%s); %s is used, which a restart may empty." % (
+                wanted, error.strerror, fallback,
+            )  # fmt: skip
+            return fallback
+
+
+def _find_state() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"))
+
+
+def _find_runtime() -> Path:
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and os.path.isdir(base) and os.access(base, os.W_OK):
+        return _claim(Path(base) / "choline")
+    return _claim(Path(tempfile.gettempdir()) / ("choline-%d" % os.getuid()))
+
+
+def _claim(path: Path) -> Path:
+    """Make `path`, 0700; raises PlaceError when it is not this user's own, OSError when it cannot be made."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise PlaceError("%s belongs to somebody else." % path)
+    if status.st_mode & 0o077:
+        os.chmod(path, 0o700)
+    if not os.access(path, os.W_OK):
+        raise PermissionError(13, "no permission to write", str(path))
+    return path

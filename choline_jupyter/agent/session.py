@@ -1,0 +1,209 @@
+"""A session as the supervisor hosts it: its folder, its rank, the queue of its jobs, its end.
+
+Made by `agent.supervisor` from an OPEN frame or from what an earlier supervisor left on disk; runs in its event loop.
+Files in the session's folder: `session.json` (what to re-create it from, replaced atomically), the journal's segments,
+`r<rank>.exit` (how a rank ended), `r<rank>.log` (what bypassed the kernel's capture).
+Promise: one job runs at a time, the others wait in order; a job sent twice (after a cut) runs once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from choline_jupyter.agent.doorbell import Bell
+from choline_jupyter.agent.journal import JournalWriter, find_last_seq, list_ranks
+from choline_jupyter.agent.place import Place
+from choline_jupyter.agent.process import read_oom_kills
+from choline_jupyter.agent.rank import Rank
+from choline_jupyter.model.event import SUPERVISOR_RANK, Kind
+from choline_jupyter.wire.frame import Frame, Type
+
+_PATIENCE = 0.1
+
+Launch = Callable[["HostedSession", Rank], None]
+
+
+class HostedSession:
+    """One session. `launch` makes a rank's process; `wake(session, rank, hurry)` tells the pumps."""
+
+    def __init__(self, place: Place, spec: dict[str, Any], launch: Launch, wake: Callable[[str, int, bool], None]) -> None:
+        self.id: str = spec["session"]
+        self.spec = spec
+        self.environment: Optional[dict[str, str]] = None
+        self.directory = place.find_session(self.id)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.journal = JournalWriter(self.directory, SUPERVISOR_RANK, lambda: wake(self.id, SUPERVISOR_RANK, True))
+        self.rank: Optional[Rank] = None
+        self.running = ""
+        self.running_since = 0.0
+        self.quiet_since = time.monotonic()
+        self.is_stopping = False
+        self.finished: set[str] = set()
+        self._place, self._launch = place, launch
+        self._queue: deque[Frame] = deque()
+        self._told: set[str] = set()
+        self._oom_kills = read_oom_kills()
+        self.bell = Bell(place.find_rank_bell(self.id, 0))
+
+    @property
+    def queue(self) -> list[str]:
+        """The jobs that wait, next one first."""
+        return [frame.header["job"] for frame in self._queue]
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.running and not self._queue
+
+    def save(self) -> None:
+        """Write what a later supervisor needs to take this session over."""
+        temporary = self.directory / "session.tmp"
+        temporary.write_text(json.dumps(self.spec))
+        os.replace(temporary, self.directory / "session.json")
+
+    def ensure_rank(self) -> bool:
+        """Have a living rank, or one that is being made; True when it is new."""
+        if self.rank and self.rank.is_alive:
+            return False
+        self.rank = Rank(self._place, self.id, 0, self._mourn)
+        self._oom_kills = read_oom_kills()
+        self._launch(self, self.rank)
+        return True
+
+    async def adopt(self) -> bool:
+        """Take over the rank of an earlier supervisor; False when it has not survived."""
+        self.rank = Rank(self._place, self.id, 0, self._mourn)
+        if not await self.rank.connect():
+            self.rank.close()
+            self.rank = None
+            return False
+        return True
+
+    def take_state(self) -> None:
+        """After an adopted rank has said hello: go on where it is."""
+        if self.rank:
+            self.running, self.finished = self.rank.running, set(self.rank.done)
+
+    def run(self, frame: Frame) -> None:
+        """Run a job, or queue it behind the one that runs; one that is known already is ignored."""
+        job = frame.header["job"]
+        if job in self.finished or job == self.running or job in self.queue:
+            return
+        self.quiet_since = time.monotonic()
+        if self.running or self._queue:
+            self._queue.append(frame)
+            # a client may know that the last job is over some moments before the bell says so here
+            asyncio.get_running_loop().call_later(_PATIENCE, self._tell_queued, job)
+            return
+        self.running, self.running_since = job, time.time()
+        if self.rank is None or not self.rank.is_alive:
+            self.ensure_rank()
+            self.tell({"state": "restarted"}, job)
+        if self.rank:
+            self.rank.send(frame)
+
+    def finish(self, job: str) -> None:
+        """The rank has said that this job is over: the next one's turn."""
+        self.finished.add(job)
+        self.quiet_since = time.monotonic()
+        if job == self.running:
+            self.running = ""
+            self._next()
+
+    def interrupt(self, job: str) -> None:
+        """Interrupt a job (the running one, when empty); one that waits is cancelled."""
+        waiting = next((frame for frame in self._queue if frame.header["job"] == job), None)
+        if waiting:
+            self._queue.remove(waiting)
+            self._cancel(job, "interrupted before it began")
+        elif self.rank:
+            self.rank.send(Frame(Type.INTERRUPT, {"job": job or self.running}))
+
+    async def stop(self, reason: str) -> None:
+        """End the session with all its processes."""
+        if self.is_stopping:
+            return
+        self.is_stopping = True
+        while self._queue:
+            self._cancel(self._queue.popleft().header["job"], reason)
+        if self.rank and self.rank.is_alive:
+            await self.rank.stop()
+        self.tell({"state": "ended", "reason": reason})
+        (self.directory / "session.json").unlink(missing_ok=True)
+        self._place.find_rank_bell(self.id, 0).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Forget it; a rank that lives goes on."""
+        if self.rank:
+            self.rank.close()
+        self.bell.close()
+        self.journal.close()
+
+    def tell(self, state: dict[str, Any], job: str = "") -> None:
+        """Append a state event to the supervisor's own series."""
+        self.journal.append(Kind.STATE, [b"{}", b"{}", b"{}", json.dumps(state).encode()], job)
+
+    def describe(self) -> dict[str, Any]:
+        """What a status shows."""
+        return {
+            "session": self.id,
+            "name": self.spec["name"],
+            "kind": self.spec.get("kind", "kernel"),
+            "directory": self.spec["directory"],
+            "epoch": self.spec["epoch"],
+            "created": self.spec["created"],
+            "lease": self.spec["lease"],
+            "pid": self.rank.pid if self.rank else 0,
+            "alive": bool(self.rank and self.rank.is_alive),
+            "running": self.running,
+            "since": self.running_since,
+            "queue": self.queue,
+        }
+
+    def list_ranks(self) -> list[int]:
+        """Every rank that has a series, the supervisor's own included."""
+        ranks = set(list_ranks(self.directory)) | {SUPERVISOR_RANK}
+        return sorted(ranks | ({self.rank.number} if self.rank else set()))
+
+    def _next(self) -> None:
+        if self._queue and not self.is_stopping:
+            frame = self._queue.popleft()
+            if frame.header["job"] in self._told:
+                self.tell({"state": "begun"}, frame.header["job"])
+            self.run(frame)
+
+    def _tell_queued(self, job: str) -> None:
+        if job in self.queue:
+            self._told.add(job)
+            self.tell({"state": "queued", "behind": self.running}, job)
+
+    def _cancel(self, job: str, reason: str) -> None:
+        self.finished.add(job)
+        self.tell({"state": "cancelled", "reason": reason}, job)
+
+    def _mourn(self, rank: Rank, code: Optional[int], reason: str) -> None:
+        """The rank's process is gone: say so to the job that ran and to those that relied on its names."""
+        if not self.is_stopping:
+            is_oom = code == -9 and read_oom_kills() > self._oom_kills
+            last = find_last_seq(self.directory, rank.number)
+            fact = {"state": "died", "rank": rank.number, "code": code, "oom": is_oom, "reason": reason, "last": last}
+            self.tell(fact, self.running)
+        self.finished.add(self.running)
+        self.running = ""
+        while self._queue:
+            self._cancel(self._queue.popleft().header["job"], "the kernel it waited for ended")
+        rank.close()
+
+
+def read_spec(directory: Path) -> Optional[dict[str, Any]]:
+    """What an earlier supervisor wrote about a session, if it was still open."""
+    try:
+        spec = json.loads((directory / "session.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return spec if isinstance(spec, dict) and spec.get("session") == directory.name else None

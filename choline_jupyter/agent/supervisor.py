@@ -1,0 +1,301 @@
+"""The supervisor: one per user and machine, detached from every connection, the host of all sessions.
+
+Started by `agent.connect` for the first client, or by a fork server whose supervisor died. Owns one event loop in the
+process's only thread, the door (clients), the bell (ranks), the sessions, the fork servers and the upkeep of journals.
+It may be killed at any moment: ranks go on and write their journals, and the next supervisor adopts them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import os
+import platform
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from choline_jupyter.agent.client import Client, Refused
+from choline_jupyter.agent.digest import find_digest
+from choline_jupyter.agent.door import open_channel
+from choline_jupyter.agent.journal import find_last_seq, list_ranks
+from choline_jupyter.agent.nursery import Nursery, NurseryError
+from choline_jupyter.agent.place import Place
+from choline_jupyter.agent.rank import Rank
+from choline_jupyter.agent.retention import Retention
+from choline_jupyter.agent.session import HostedSession, read_spec
+from choline_jupyter.model.names import check_identifier
+from choline_jupyter.wire.frame import PROTOCOL
+
+_UPKEEP = 5.0
+_SWEEP = 60.0
+_LINGER = 30.0
+
+
+class Supervisor:
+    """All state of the process; every method runs in its event loop."""
+
+    def __init__(self, place: Place, linger: float) -> None:
+        self.place = place
+        self.sessions: dict[str, HostedSession] = {}
+        self.retention = Retention(place.home / "sessions")
+        self._clients: set[Client] = set()
+        self._nursery = Nursery(place.home, place.log)
+        self._linger = linger
+        self._quiet_since = time.monotonic()
+        self._swept = time.monotonic()
+        self._end = asyncio.Event()
+
+    async def serve(self, python: str, ready: int) -> None:
+        """Host sessions until there is nothing left to do; `ready` is closed when clients can connect."""
+        if python:
+            self._nursery.prepare(python)
+        door = _bind(str(self.place.door), socket.SOCK_STREAM)
+        bell = _bind(str(self.place.bell), socket.SOCK_DGRAM)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._end.set)
+        loop.add_reader(bell, self._hear_bell, bell)
+        await self._adopt()
+        loop.add_reader(door, self._accept, door)
+        if ready >= 0:
+            os.close(ready)
+        upkeep = asyncio.ensure_future(self._keep_up())
+        await self._end.wait()
+        upkeep.cancel()
+        self._close()
+
+    async def open(self, wish: dict[str, Any]) -> dict[str, Any]:
+        """Find a session or make it; answers with where its series stand."""
+        session = self.sessions.get(wish["session"])
+        if session is None or session.is_stopping:
+            if not wish.get("create", True):
+                raise Refused("no-session", "There is no such session on this machine.")
+            session = self._make(wish)
+        is_new = session.ensure_rank()
+        return {"new": is_new, "epoch": session.spec["epoch"], "ranks": self._find_ends(session.id), **session.describe()}
+
+    async def stop(self, name: str) -> None:
+        """End a session and all its processes."""
+        session = self.find(name)
+        await session.stop("it was stopped")
+        session.close()
+        self.sessions.pop(name, None)
+
+    def find(self, name: str) -> HostedSession:
+        """The living session of this id; raises Refused."""
+        session = self.sessions.get(name)
+        if session is None:
+            raise Refused("no-session", "There is no such session on this machine.")
+        return session
+
+    def check(self, name: str) -> None:
+        """Raise Refused unless this machine has something of a session, if only its journal."""
+        if name not in self.sessions and not self.place.find_session(name).is_dir():
+            raise Refused("no-session", "This machine has nothing of that session.")
+
+    def find_epoch(self, name: str) -> int:
+        session = self.sessions.get(name)
+        return int(session.spec["epoch"]) if session else 1
+
+    def list_ranks(self, name: str) -> list[int]:
+        """The ranks of a session that have a series."""
+        session = self.sessions.get(name)
+        return session.list_ranks() if session else list_ranks(self.place.find_session(name))
+
+    def describe(self) -> dict[str, Any]:
+        """Who this agent is and what it hosts: the answer to HELLO and STATUS."""
+        return {
+            "protocol": PROTOCOL,
+            "digest": find_digest(),
+            "python": platform.python_version(),
+            "pid": os.getpid(),
+            "notice": self.place.notice,
+            "sessions": [session.describe() for session in self.sessions.values()],
+        }
+
+    def wake(self, session: str, rank: int, hurry: bool) -> None:
+        """A series grew: tell whoever follows it."""
+        for client in self._clients:
+            client.wake(session, rank, hurry)
+
+    def _make(self, wish: dict[str, Any]) -> HostedSession:
+        directory = self.place.find_session(check_identifier(wish["session"]))
+        keys = ("session", "name", "kind", "python", "directory", "lease", "command", "epoch")
+        spec = {key: wish[key] for key in keys if key in wish}
+        spec["created"] = time.time()
+        session = HostedSession(self.place, spec, self._launch, self.wake)
+        session.environment = wish.get("environment")
+        session.save()
+        self.sessions[session.id] = session
+        os.utime(directory)
+        return session
+
+    def _launch(self, session: HostedSession, rank: Rank) -> None:
+        asyncio.ensure_future(self._fork(session, rank))
+
+    async def _fork(self, session: HostedSession, rank: Rank) -> None:
+        """Have the rank's process made and connect to it; a failure is the rank's death."""
+        order = {
+            "session": session.id,
+            "rank": rank.number,
+            "journal": str(session.directory),
+            "socket": str(rank.socket),
+            "bell": str(self.place.find_rank_bell(session.id, rank.number)),
+            "address": str(self.place.bell),
+            "directory": session.spec["directory"],
+            "environment": session.environment,
+        }
+        try:
+            rank.pid = await self._nursery.start(session.spec, order)
+        except (NurseryError, OSError) as error:
+            rank.fail(str(error))
+            return
+        if not await rank.connect():
+            rank.fail("the kernel's process could not be reached")
+
+    async def _adopt(self) -> None:
+        """Take over what an earlier supervisor left: living ranks, and sessions whose ranks did not survive."""
+        base = self.place.home / "sessions"
+        for directory in sorted(base.iterdir()) if base.is_dir() else ():
+            spec = read_spec(directory)
+            if spec:
+                session = HostedSession(self.place, spec, self._launch, self.wake)
+                if await session.adopt():
+                    self.sessions[session.id] = session
+                else:
+                    session.tell({"state": "ended", "reason": "its machine was restarted or its processes were killed"})
+                    session.close()
+                    (directory / "session.json").unlink(missing_ok=True)
+
+    def _hear_bell(self, bell: socket.socket) -> None:
+        """Ranks' datagrams: `session/rank`, then ` done JOB` or ` input` for what must not wait."""
+        while True:
+            try:
+                text = bell.recv(512).decode()
+            except (BlockingIOError, UnicodeDecodeError):
+                return
+            name, _, notice = text.partition(" ")
+            session, _, rank = name.partition("/")
+            self.wake(session, int(rank), bool(notice))
+            if notice.startswith("done ") and session in self.sessions:
+                self.sessions[session].finish(notice[5:])
+
+    def _accept(self, door: socket.socket) -> None:
+        connector, _ = door.accept()
+        connector.setblocking(False)
+        asyncio.ensure_future(self._take(connector))
+
+    async def _take(self, connector: socket.socket) -> None:
+        """Serve the channel that a connector hands over; the connector ends when its socket does."""
+        try:
+            reader, writer = await open_channel(connector)
+        except OSError:
+            connector.close()
+            return
+        client = Client(self, reader, writer)
+        self._clients.add(client)
+        try:
+            await client.serve()
+        finally:
+            self._clients.discard(client)
+            connector.close()
+
+    async def _keep_up(self) -> None:
+        while True:
+            await asyncio.sleep(min(_UPKEEP, self._linger))
+            for client in [client for client in self._clients if client.is_silent()]:
+                client.close()
+            await self._end_leases()
+            await asyncio.get_running_loop().run_in_executor(None, self._care_for_journals)
+            self._end_if_quiet()
+
+    async def _end_leases(self) -> None:
+        """End what nobody has used for its lease: idle, and without a client that follows it."""
+        for session in list(self.sessions.values()):
+            if not session.is_idle or any(client.follows(session.id) for client in self._clients):
+                session.quiet_since = time.monotonic()
+            elif time.monotonic() - session.quiet_since > float(session.spec["lease"]):
+                await session.stop("its lease ran out")
+                session.close()
+                self.sessions.pop(session.id, None)
+
+    def _care_for_journals(self) -> None:
+        """In an executor: flush what power loss could take, delete what may go."""
+        for session in list(self.sessions.values()):
+            for path in session.directory.glob("*.seg"):
+                if time.time() - path.stat().st_mtime < 2 * _UPKEEP:
+                    _flush(path)
+        if time.monotonic() - self._swept > _SWEEP:
+            self._swept = time.monotonic()
+            self.retention.sweep(set(self.sessions))
+
+    def _end_if_quiet(self) -> None:
+        if self.sessions or self._clients:
+            self._quiet_since = time.monotonic()
+        elif time.monotonic() - self._quiet_since > self._linger:
+            self._end.set()
+
+    def _find_ends(self, name: str) -> dict[str, int]:
+        directory = self.place.find_session(name)
+        return {str(rank): find_last_seq(directory, rank) for rank in self.list_ranks(name)}
+
+    def _close(self) -> None:
+        self.retention.sweep(set(self.sessions))
+        for client in list(self._clients):
+            client.close()
+        for session in self.sessions.values():
+            session.close()
+        self._nursery.close()
+        for path in (self.place.door, self.place.bell):
+            path.unlink(missing_ok=True)
+
+
+def run(place: Place, python: str, linger: float, ready: int = -1) -> None:
+    """Be the supervisor of this place, unless there is one already."""
+    lock = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return
+    asyncio.run(_serve(place, python, linger, ready))
+
+
+async def _serve(place: Place, python: str, linger: float, ready: int) -> None:
+    await Supervisor(place, linger).serve(python, ready)
+
+
+def main(arguments: list[str]) -> None:
+    """`supervise [--home DIR] [--python FILE] [--linger SECONDS]`."""
+    options = parse(arguments)
+    run(Place(options.home), options.python, options.linger)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options that the supervisor and the connector share."""
+    parser = argparse.ArgumentParser(prog="choline agent", description=__doc__)
+    parser.add_argument("--home", default="")
+    parser.add_argument("--python", default="")
+    parser.add_argument("--linger", type=float, default=_LINGER)
+    return parser.parse_args(arguments)
+
+
+def _bind(path: str, kind: int) -> socket.socket:
+    Path(path).unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, kind)
+    bound.setblocking(False)
+    bound.bind(path)
+    if kind == socket.SOCK_STREAM:
+        bound.listen(64)
+    return bound
+
+
+def _flush(path: Path) -> None:
+    try:
+        fd = os.open(path, os.O_RDONLY)
+        os.fdatasync(fd)
+        os.close(fd)
+    except OSError:
+        pass

@@ -1,0 +1,77 @@
+"""The ledger: which instances were asked for and what became of them. The only truth after a crash.
+
+Called by `session` before and after every act on a provider. Promise: when a method returns, what it was told is on
+the disk (synchronous = FULL), so an act that follows can never be one that nobody knows of. Any thread may call it;
+a commit takes some milliseconds, so an event loop calls it through a thread.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from choline_jupyter.ledger.database import Database, Schema
+from choline_jupyter.ledger.rows import INSTANCES
+from choline_jupyter.ledger.trouble import StoreError
+from choline_jupyter.model.instance import InstanceRow, InstanceState
+
+FILE_NAME = "ledger.db"
+
+_SCHEMA = Schema(
+    migrations=(
+        (
+            """CREATE TABLE instance (
+                id TEXT PRIMARY KEY, provider TEXT NOT NULL, label TEXT NOT NULL UNIQUE, session TEXT NOT NULL,
+                offer TEXT NOT NULL, handle TEXT NOT NULL, state TEXT NOT NULL, created_at REAL NOT NULL, ended_at REAL
+            )""",
+        ),
+    ),
+    durable=True,
+    checked=True,
+)
+_ASK = "Run `choline status` to see what there is."
+
+
+class Ledger:
+    """The ledger in `directory`. All methods raise StoreError when the file cannot be used."""
+
+    def __init__(self, directory: Path) -> None:
+        self._database = Database(directory / FILE_NAME, _SCHEMA)
+
+    @property
+    def notice(self) -> str:
+        """One sentence for the user about the file, empty when all is well."""
+        return self._database.notice
+
+    def record_intent(self, instance: InstanceRow) -> None:
+        """Write down an instance before its provider is asked for it; a label that was ever used is refused."""
+        with self._database.transaction() as connection:
+            used = connection.execute(
+                "SELECT 1 FROM instance WHERE id = ? OR label = ?", (instance.id, instance.label)
+            ).fetchone()
+            if used:
+                raise StoreError(f"The label {instance.label} was used before.", _ASK)
+            connection.execute(INSTANCES.insert, INSTANCES.encode(instance))
+
+    def update_instance(self, instance: str, state: InstanceState, handle: str | None = None) -> None:
+        """Note what became of it; `handle` is the provider's name for it. What is gone stays gone."""
+        ended_at = None if state.is_open else time.time()
+        with self._database.transaction() as connection:
+            changed = connection.execute(
+                "UPDATE instance SET state = :state, handle = coalesce(:handle, handle),"
+                " ended_at = coalesce(ended_at, :ended_at)"
+                " WHERE id = :id AND (state != 'gone' OR :state = 'gone')",
+                {"state": state.value, "handle": handle, "ended_at": ended_at, "id": instance},
+            ).rowcount
+            if not changed:
+                raise StoreError(f"The ledger has no instance {instance}, or it is gone.", _ASK)
+
+    def list_instances(self, open_only: bool = False) -> list[InstanceRow]:
+        """The instances, oldest first; with `open_only` those that may still exist."""
+        condition = " WHERE state != 'gone'" if open_only else ""
+        rows = self._database.fetch(INSTANCES.select + condition + " ORDER BY created_at, id")
+        return [INSTANCES.decode(row) for row in rows]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()

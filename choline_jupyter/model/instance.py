@@ -1,0 +1,51 @@
+"""An instance: one machine (or sandbox) that was asked for, from *intent* to *gone*.
+
+Made by `session` before it asks a provider, stored by `ledger.ledger`, which alone knows what we own.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Optional
+
+
+class InstanceState(str, enum.Enum):
+    """Where an instance stands: `dead` will never run and must be destroyed; `gone` alone is final."""
+
+    INTENT = "intent"
+    CREATING = "creating"
+    BOOTING = "booting"
+    READY = "ready"
+    BUSY = "busy"
+    IDLE = "idle"
+    STOPPED = "stopped"
+    DESTROYING = "destroying"
+    GONE = "gone"
+    PREEMPTED = "preempted"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still exist, and so may still cost something."""
+        return self is not InstanceState.GONE
+
+
+@dataclass(frozen=True)
+class InstanceRow:
+    """One instance as the client last knew it; times are in seconds since the epoch.
+
+    `label` is the name given to the provider at creation, unique for ever; `handle` is the provider's own name for
+    it, empty until the provider has answered. `offer` is JSON text: what was asked for, as the provider offered it.
+    """
+
+    id: str
+    provider: str
+    label: str
+    session: str
+    offer: str = "{}"
+    handle: str = ""
+    state: InstanceState = InstanceState.INTENT
+    created_at: float = 0.0
+    ended_at: Optional[float] = None

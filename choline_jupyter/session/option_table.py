@@ -1,0 +1,159 @@
+"""The one table of options and verbs, for `%%choline`, `%choline VERB` and the `choline` command alike.
+
+Read by `options` (to parse) and `usage` (to write help). Promise: a new option or verb is one line here, and
+everything else - parsing, error hints, help - follows from it. What is not in the table does not exist.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+from choline_jupyter.errors import RequestError
+
+# What an option may belong to, next to the name of a single verb.
+CELL = "%%choline"
+SCRIPT = "SCRIPT"
+VERB = "VERB"  # every verb
+COMMAND = "choline"  # the command with neither verb nor script
+
+NAME_LENGTH = 80  # characters of a session's or job's name
+_DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?\Z")
+_COUNT = re.compile(r"[1-9][0-9]{0,8}\Z")
+
+
+class Kind(enum.Enum):
+    """What an option's value is; the enum's value is how help names it."""
+
+    FLAG = ""
+    TEXT = "TEXT"  # printable, not blank
+    DURATION = "DURATION"  # 90s, 30m, 2h, 1h30m; read as seconds
+    COUNT = "N"  # a whole number from 1
+
+
+@dataclass(frozen=True)
+class Option:
+    """One row: `--name`. `targets` are CELL, SCRIPT, VERB, COMMAND or verbs' names."""
+
+    name: str
+    kind: Kind
+    help: str
+    targets: tuple[str, ...]
+    metavar: str = ""
+    limit: int = 1000  # characters of a TEXT
+    instead_of: str = ""  # the positional that this option excludes
+
+    def spell(self) -> str:
+        """How help and hints write it: `--detach`, `--session NAME`."""
+        return f"--{self.name} {self.metavar or self.kind.value}".rstrip()
+
+
+@dataclass(frozen=True)
+class Positional:
+    """A word that a verb takes, e.g. JOB."""
+
+    name: str
+    required: bool = False
+    limit: int = NAME_LENGTH
+
+    def spell(self) -> str:
+        """How usage lines write it."""
+        return self.name if self.required else f"[{self.name}]"
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One row: what `%choline VERB` and `choline VERB` do."""
+
+    name: str
+    help: str
+    positionals: tuple[Positional, ...] = ()
+
+    def spell(self) -> str:
+        """The verb with its words: `attach [JOB]`."""
+        return " ".join([self.name, *(word.spell() for word in self.positionals)])
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows. A name stands for one row only, whatever it belongs to."""
+
+    options: tuple[Option, ...]
+    verbs: tuple[Verb, ...]
+
+    def find_option(self, name: str) -> Option | None:
+        """The row of that name, wherever it belongs."""
+        return next((option for option in self.options if option.name == name), None)
+
+    def find_verb(self, name: str) -> Verb | None:
+        """The verb of that name."""
+        return next((verb for verb in self.verbs if verb.name == name), None)
+
+    def list_options(self, target: str) -> tuple[Option, ...]:
+        """What may be given with `target` (CELL, SCRIPT, COMMAND or a verb's name), in the table's order."""
+        wanted = {target, VERB} if self.find_verb(target) else {target}
+        return tuple(option for option in self.options if wanted.intersection(option.targets))
+
+
+_RUN = (CELL, SCRIPT)
+
+TABLE = Table(
+    options=(
+        Option("session", Kind.TEXT, "run in the session of this name", _RUN, "NAME", NAME_LENGTH),
+        Option("provider", Kind.TEXT, "where the machine comes from (default: local)", _RUN, "NAME", NAME_LENGTH),
+        Option("detach", Kind.FLAG, "start the job and return at once; it goes on by itself", _RUN),
+        Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _RUN),
+        Option("all", Kind.FLAG, "every session", ("stop",), instead_of="SESSION"),
+        Option("yes", Kind.FLAG, "do not ask first", ("stop",)),
+        Option("help", Kind.FLAG, "show this text", (COMMAND, SCRIPT, VERB)),
+        Option("version", Kind.FLAG, "print the version", (COMMAND,)),
+    ),
+    verbs=(
+        Verb("status", "what runs, where, and what it costs"),
+        Verb("attach", "show a job's output from its first line, then live", (Positional("JOB"),)),
+        Verb("logs", "print what a job has put out so far", (Positional("JOB", required=True),)),
+        Verb("interrupt", "interrupt the running job; its session keeps its state"),
+        Verb("stop", "end a session and what runs in it", (Positional("SESSION"),)),
+        Verb("doctor", "check this machine and the way to the others, and say what to mend"),
+    ),
+)
+
+
+def read_value(option: Option, text: str) -> str | int:
+    """`text` as a value of the option: TEXT as it is, DURATION in seconds, COUNT; raises RequestError."""
+    if option.kind is Kind.DURATION:
+        return _read_duration(option, text)
+    if option.kind is Kind.COUNT:
+        return _read_count(option, text)
+    return read_text(f"--{option.name}", text, option.limit)
+
+
+def read_text(owner: str, text: str, limit: int) -> str:
+    """`text` if it is printable, not blank and at most `limit` characters; raises RequestError that names `owner`."""
+    if not text.strip():
+        raise RequestError(f"{owner} is empty.", "Give it a name, in quotes if it has spaces.")
+    if not text.isprintable():
+        raise RequestError(f"{owner} {quote(text)} holds characters that cannot be printed.", "Use printable text.")
+    if len(text) > limit:
+        raise RequestError(f"{owner} is {len(text)} characters long.", f"Use at most {limit}.")
+    return text
+
+
+def quote(text: str) -> str:
+    """Text of the user's, safe and short enough to stand in a message."""
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def _read_duration(option: Option, text: str) -> int:
+    match = _DURATION.match(text) if text else None
+    if not match:
+        raise RequestError(f"--{option.name} {quote(text)} is no duration.", "Write it like 90s, 30m, 2h or 1h30m.")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _read_count(option: Option, text: str) -> int:
+    if not _COUNT.match(text):
+        raise RequestError(f"--{option.name} {quote(text)} is no count.", "Write a whole number from 1.")
+    return int(text)

@@ -1,0 +1,43 @@
+"""What every transport gives: a channel of bytes to an agent.
+
+Implemented by `transport.pipe` (this machine); the contract tests in tests/contracts run on each implementation.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+from dataclasses import dataclass
+from typing import Callable
+
+LIMIT = 1 << 20
+
+
+class TransportError(Exception):
+    """No channel could be opened; the message is one sentence for the user, `hint` what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass
+class Channel:
+    """Two streams and what ends them. Owned by one `session.connection`; used in its event loop only."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    end: Callable[[], str]
+
+    def close(self) -> str:
+        """End the channel and what carries it; returns what the other side said on its error stream, if anything."""
+        self.writer.close()
+        return self.end()
+
+
+class Transport(abc.ABC):
+    """A way to one machine's agent. `open` may be called again after a channel has ended."""
+
+    @abc.abstractmethod
+    async def open(self) -> Channel:
+        """Start a connector over there and return the channel to it; raises TransportError."""

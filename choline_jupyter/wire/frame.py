@@ -1,0 +1,98 @@
+"""Frames: messages on the one channel between a client and an agent.
+
+    u32 length of what follows | u8 type | u32 length of the header | header (JSON object) | body (raw bytes)
+
+Written and read by `session.connection` on the client, `agent.client` in the supervisor and `agent.kernel.bridge`
+in a rank. A frame holds at most MAX_FRAME bytes; larger things (records) are cut over several frames.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from choline_jupyter.wire.record import Buffer, WireError
+
+PROTOCOL = 1
+MAX_FRAME = 16 << 20
+CHUNK = 1 << 20
+_HEAD = struct.Struct(">IBI")
+
+
+class Type(enum.IntEnum):
+    """What a frame asks or tells; the number is part of the protocol and never re-used."""
+
+    HELLO = 1  # client: protocol, client id, agent digest, python; agent: the same of its own
+    REPLY = 2  # agent: the answer to the request with this `id`
+    OPEN = 3  # client: make or find a session
+    RUN = 4  # client: run code as a job
+    INPUT = 5  # client: the answer to an input request
+    COMM = 6  # client: a comm message for the kernel
+    INTERRUPT = 7  # client: interrupt a job
+    STOP = 8  # client: end a session
+    STATUS = 9  # client: what is there
+    FOLLOW = 10  # client: send me the events of a session after these
+    EVENTS = 11  # agent: bytes of a series
+    CREDIT = 12  # client: I consumed so many bytes of a series
+    ACK = 13  # client: everything up to this seq is stored
+    PING = 14
+    PONG = 15
+
+
+class Frame(NamedTuple):
+    """One message: `header` is a JSON object, `body` raw bytes that belong to it."""
+
+    type: Type
+    header: dict[str, Any]
+    body: bytes = b""
+
+
+def encode_frame(type: Type, header: dict[str, Any], body: Buffer = b"") -> bytes:
+    """The frame as bytes; raises WireError when it would pass MAX_FRAME."""
+    text = json.dumps(header, separators=(",", ":")).encode()
+    length = 5 + len(text) + len(body)
+    if length > MAX_FRAME:
+        raise WireError("a frame of %d bytes; the limit is %d" % (length, MAX_FRAME))
+    return b"".join((_HEAD.pack(length, type, len(text)), text, body))
+
+
+class FrameDecoder:
+    """Turns a byte stream, cut anywhere, into frames. Owned by whoever reads the channel."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def feed(self, chunk: Buffer) -> Iterator[Frame]:
+        """Each frame that `chunk` completes; raises WireError for what is not a frame."""
+        self._pending += chunk
+        offset = 0
+        while len(self._pending) - offset >= _HEAD.size:
+            length, kind, header_length = _HEAD.unpack_from(self._pending, offset)
+            _check(length, kind, header_length)
+            end = offset + 4 + length
+            if len(self._pending) < end:
+                break
+            start = offset + _HEAD.size
+            yield _decode(kind, bytes(self._pending[start:end]), header_length)
+            offset = end
+        del self._pending[:offset]
+
+
+def _check(length: int, kind: int, header_length: int) -> None:
+    if not 5 <= length <= MAX_FRAME or header_length > length - 5:
+        raise WireError("a frame of %d bytes with a header of %d" % (length, header_length))
+    if kind not in Type._value2member_map_:
+        raise WireError("a frame of unknown type %d" % kind)
+
+
+def _decode(kind: int, payload: bytes, header_length: int) -> Frame:
+    try:
+        header = json.loads(payload[:header_length])
+    except ValueError:
+        raise WireError("a frame whose header is not JSON") from None
+    if not isinstance(header, dict):
+        raise WireError("a frame whose header is not an object")
+    return Frame(Type(kind), header, payload[header_length:])
