@@ -24,8 +24,6 @@ builtin's, and what the user sees of an error is its own sentences, never a stac
 `_render_traceback_` when an ExceptionGroup is in the error's context: raise outside of `except*` and task groups.)
 """
 
-# ruff: noqa: N818 - errors are named by their cause, as in httpx; the base of each branch carries "Error"
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

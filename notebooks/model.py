@@ -1,8 +1,8 @@
 """A byte-level GPT small enough to learn Python on two CPU cores while you watch.
 
 `quickstart.ipynb` imports it, in whichever kernel its cells run. A token is a byte, so there is no tokenizer to fit and
-any file is training data. The shape is GPT-2's (Radford et al., 2019) with the input embedding tied to the output layer
-(Press and Wolf, 2017).
+any file is training data. The shape is GPT-2's (Radford et al., 2019), with rotary positions (Su et al., 2021) and the
+input embedding tied to the output layer (Press and Wolf, 2017).
 
 Promises: the logits at position t depend on bytes 0..t alone; an untrained model is close to uniform, so its loss
 starts near ln(256) = 5.55; needs only torch, and runs on the CPU or on one GPU without torch.distributed.
@@ -22,15 +22,14 @@ from torch import Tensor, nn
 class GPTConfig:
     """Everything that decides the shape of the model; a checkpoint stores it to build the same model again.
 
-    block_size: the most bytes the model sees at once. n_embd: width; must be a multiple of n_head.
+    block_size: the most bytes the model sees at once. n_embd: width; a multiple of 2 * n_head.
     """
 
     vocab_size: int = 256
-    block_size: int = 128
-    n_layer: int = 4
+    block_size: int = 96
+    n_layer: int = 2
     n_head: int = 4
     n_embd: int = 128
-    dropout: float = 0.0
 
 
 class CausalSelfAttention(nn.Module):
@@ -39,7 +38,6 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.n_head = config.n_head
-        self.dropout = config.dropout
         # One matrix product for queries, keys and values of all heads: fewer, larger products are faster.
         self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd)
         self.proj = nn.Linear(config.n_embd, config.n_embd)
@@ -47,9 +45,11 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         batch, time, width = x.shape
         q, k, v = self.qkv(x).view(batch, time, 3, self.n_head, width // self.n_head).permute(2, 0, 3, 1, 4)
+        # Attention alone sees a set of bytes; turned by its position, each query meets its keys at an angle that is
+        # their distance. "The byte before" is then one thing to learn, not one for every position.
+        q, k = _rotate(q), _rotate(k)
         # is_causal hides the future; without it the model would copy the answer it is asked to predict.
-        dropout = self.dropout if self.training else 0.0
-        heads = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
+        heads = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         mixed: Tensor = self.proj(heads.transpose(1, 2).reshape(batch, time, width))
         return mixed
 
@@ -66,7 +66,6 @@ class Block(nn.Module):
             nn.Linear(config.n_embd, 4 * config.n_embd),
             nn.GELU(approximate="tanh"),
             nn.Linear(4 * config.n_embd, config.n_embd),
-            nn.Dropout(config.dropout),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,7 +82,6 @@ class GPT(nn.Module):
         super().__init__()
         self.config = config
         self.byte_embedding = nn.Embedding(config.vocab_size, config.n_embd)
-        self.position_embedding = nn.Embedding(config.block_size, config.n_embd)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.norm = nn.LayerNorm(config.n_embd)
         self.head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
@@ -96,17 +94,15 @@ class GPT(nn.Module):
         self.head.weight = self.byte_embedding.weight
 
     def forward(self, idx: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Logits (B, T, vocab_size) for bytes `idx` (B, T), and the mean cross-entropy in nats against `targets` (B, T).
+        """Logits (B, T, vocab_size) for bytes `idx` (B, T), and their loss if `targets` (B, T), the next bytes, are given.
 
-        The loss is None without `targets`, which are `idx` moved on by one byte.
-
-        Raises ValueError if T is more than `config.block_size`: no position beyond it was ever trained.
+        The loss is the mean cross-entropy in nats per byte.
+        Raises ValueError if T is more than `config.block_size`: no longer distance was ever trained.
         """
         time = idx.shape[1]
         if time > self.config.block_size:
             raise ValueError(f"a sequence of {time} bytes does not fit the block size of {self.config.block_size}")
-        positions = torch.arange(time, device=idx.device)
-        x = self.byte_embedding(idx) + self.position_embedding(positions)
+        x = self.byte_embedding(idx)
         for block in self.blocks:
             x = block(x)
         logits: Tensor = self.head(self.norm(x))
@@ -127,6 +123,17 @@ class GPT(nn.Module):
                 logits[logits < logits.topk(top_k).values[:, -1:]] = -math.inf
             idx = torch.cat([idx, torch.multinomial(logits.softmax(-1), 1)], dim=1)
         return idx
+
+
+def _rotate(x: Tensor) -> Tensor:
+    """Turn each half of `x` (..., T, D) against the other, by an angle that grows with the position. Same shape."""
+    time, width = x.shape[-2:]
+    # From one radian a byte, for neighbours, down to a thousandth, for words and lines far back.
+    speeds = 1000.0 ** (-torch.arange(0, width, 2, device=x.device) / width)
+    angles = torch.arange(time, device=x.device)[:, None] * speeds
+    left, right = x.chunk(2, dim=-1)
+    cos, sin = angles.cos().type_as(x), angles.sin().type_as(x)
+    return torch.cat((left * cos - right * sin, left * sin + right * cos), dim=-1)
 
 
 def _init_weights(module: nn.Module) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import builtins
 import copy
 import inspect
+from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from choline_jupyter import errors
 from choline_jupyter.errors import CholineError, ConnectionLost, RemoteException, UnknownOption, make_remote_exception
@@ -69,6 +71,12 @@ def test_remote_exception_from_odd_content(content: dict[str, object]) -> None:
     assert error.render()
 
 
+def make_shell() -> Any:
+    config = Config()
+    config.HistoryManager.enabled = False
+    return InteractiveShell(config=config)
+
+
 @pytest.mark.parametrize(
     ("make", "shown", "hidden"),
     [
@@ -79,7 +87,7 @@ def test_remote_exception_from_odd_content(content: dict[str, object]) -> None:
 def test_ipython_shows_only_our_lines(
     make: str, shown: list[str], hidden: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shell = InteractiveShell()
+    shell = make_shell()
     shell.run_cell("from choline_jupyter.errors import UnknownOption, make_remote_exception")
     capsys.readouterr()
     result = shell.run_cell("raise " + make)

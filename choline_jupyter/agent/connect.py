@@ -20,7 +20,7 @@ _PATIENCE = 15.0
 
 
 def main(arguments: list[str]) -> None:
-    """`connect [--home DIR] [--python FILE] [--linger SECONDS]`."""
+    """`connect [--no-start] [--home DIR] [--python FILE] [--linger SECONDS]`."""
     try:
         place = Place(_find_option(arguments, "--home"))
         door = _reach(place, arguments)
@@ -40,6 +40,8 @@ def _reach(place: Place, arguments: list[str]) -> socket.socket:
         door = _knock(place)
         if door:
             return door
+        if "--no-start" in arguments:
+            raise ConnectionRefusedError("none runs")
         _start(place, arguments)
     raise TimeoutError("the supervisor does not answer; see %s" % place.log)
 

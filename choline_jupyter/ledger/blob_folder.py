@@ -58,15 +58,16 @@ class BlobFolder:
     def _write(self, path: Path, data: bytes) -> None:
         self._directory.mkdir(mode=0o700, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+        fd, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+        temporary = Path(name)
         try:
-            with open(fd, "wb") as file:
+            with os.fdopen(fd, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(fd)
-            os.rename(temporary, path)
+            temporary.rename(path)
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink()
             raise
         _sync_directory(path.parent)
 

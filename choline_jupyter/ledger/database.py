@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,7 +62,7 @@ class Database:
         with self._enter():
             pass
 
-    def fetch(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+    def fetch(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         """All rows of one statement; raises StoreError."""
         with self._enter() as connection:
             return connection.execute(statement, values).fetchall()
@@ -142,10 +142,9 @@ class Database:
 
     def _prepare(self) -> sqlite3.Connection:
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's logs take its mode
-        connection = sqlite3.connect(
-            self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(self.path, timeout=self._patience, isolation_level=None, check_same_thread=False)
         try:
+            self._read_version(connection)  # a newer file must not even be touched
             self._configure(connection)
             self._migrate(connection)
         except BaseException:
@@ -154,8 +153,9 @@ class Database:
         return connection
 
     def _configure(self, connection: sqlite3.Connection) -> None:
-        for statement in _BEFORE_TABLES:
-            connection.execute(statement)
+        if connection.execute("PRAGMA page_count").fetchone() == (0,):
+            for statement in _BEFORE_TABLES:
+                connection.execute(statement)
         if not _enable_log(connection, self._patience):
             self.notice = _NO_LOG % self.path
         connection.execute("PRAGMA synchronous = " + ("FULL" if self._schema.durable else "NORMAL"))

@@ -90,9 +90,8 @@ def write_batch(database: Database, blobs: BlobFolder, digests: Digests, items: 
     touched = {entry.series for entry in entries} | {gap.series for gap in gaps}
     with database.transaction() as connection:
         numbers = {series: _number_series(connection, series) for series in touched}
-        stored = {series: _read_stored(connection, number) for series, number in numbers.items()}
-        # What was stored once may have been evicted since and must not come back.
-        new = [entry for entry in entries if entry.seq > stored[entry.series]]
+        settled = {series: _list_settled(connection, number) for series, number in numbers.items()}
+        new = [entry for entry in entries if not any(entry.seq in seqs for seqs in settled[entry.series])]
         _restore_blobs(blobs, digests, new)
         connection.executemany(_INSERT_EVENT, [_make_row(numbers[entry.series], digests, entry) for entry in new])
         connection.executemany(_INSERT_GAP, [(numbers[gap.series], gap.first, gap.last) for gap in gaps])
@@ -124,6 +123,20 @@ def _number_series(connection: Connection, series: Series) -> int:
     connection.execute("INSERT INTO series (session, epoch, rank) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", key)
     statement = "SELECT number FROM series WHERE session = ? AND epoch = ? AND rank = ?"
     return int(connection.execute(statement, key).fetchone()[0])
+
+
+def _list_settled(connection: Connection, number: int) -> list[range]:
+    """The seqs that were stored, of which some may have been evicted since and must not come back.
+
+    Not those that were said to be missing: another client may have them after all.
+    """
+    first, settled = 1, []
+    stored = _read_stored(connection, number)
+    gaps = "SELECT first, last FROM gap WHERE series = ? AND first <= ? ORDER BY first"
+    for gap_first, gap_last in connection.execute(gaps, (number, stored)):
+        settled.append(range(first, gap_first))
+        first = max(first, gap_last + 1)
+    return [*settled, range(first, stored + 1)]
 
 
 def _read_stored(connection: Connection, number: int) -> int:

@@ -7,7 +7,6 @@ the limit bounds the memory that unstored events hold.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
@@ -18,11 +17,14 @@ Item = TypeVar("Item")
 
 
 class Limits(NamedTuple):
-    """`queue` bytes at most wait (one item may pass it); a batch is taken at `batch` bytes or after `linger` seconds."""
+    """At most `queue` bytes wait (one item may pass it); a batch is due at `batch` bytes or after `linger` seconds."""
 
     queue: int = 32 << 20
     batch: int = 2 << 20
     linger: float = 0.05
+
+
+LIMITS = Limits()
 
 
 class EventQueue(Generic[Item]):
@@ -39,8 +41,11 @@ class EventQueue(Generic[Item]):
         self._for_room: list[Callable[[], None]] = []
         self._changed = threading.Condition()
 
-    def put(self, item: Item, size: int, force: bool = False) -> bool:
-        """Add an item; False when there was no room and it was not taken, unless `force`. Raises StoreError if closed."""
+    def put(self, item: Item, size: int, *, force: bool = False) -> bool:
+        """Add an item; False, unless `force`, when there was no room and it was not taken.
+
+        Raises StoreError when the queue is closed.
+        """
         with self._changed:
             if self._is_closed:
                 raise StoreError("The event store is closed.", "Restart the kernel or run the command again.")

@@ -45,10 +45,8 @@ class EventReader:
 
     def read_job(self, job: str, after: Mapping[Series, int]) -> Iterator[Event]:
         """The events of a job, of each series those past the seq in `after`."""
-        runs = [
-            self._read_ordered(series, number, " WHERE job = ? AND series = ? AND seq > ?", (job,), after.get(series, 0))
-            for number, series in self._list_series_of(job)
-        ]
+        found = list(self._list_series_of(job))
+        runs = [self._read_ordered(job, series, number, after.get(series, 0)) for number, series in found]
         for _, _, series, row in heapq.merge(*runs):
             yield self._decode(series, row)
 
@@ -72,14 +70,14 @@ class EventReader:
             yield number, Series(*key)
 
     def _read_ordered(
-        self, series: Series, number: int, condition: str, values: tuple[object, ...], after: int
+        self, job: str, series: Series, number: int, after: int
     ) -> Iterator[tuple[int, int, Series, Row]]:
         """Each row with its place among other series': when it arrived, but not before those it follows.
 
         A row that filled a hole arrived late; what came behind the hole waits for it.
         """
         place = 0
-        for row in self._read_rows(condition, (*values, number), after):
+        for row in self._read_rows(" WHERE job = ? AND series = ? AND seq > ?", (job, number), after):
             place = max(place, row.arrival)
             yield place, row.seq, series, row
 

@@ -15,6 +15,7 @@ import asyncio
 import atexit
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from pathlib import Path
 from choline_jupyter.ledger.blob_folder import BlobFolder
 from choline_jupyter.ledger.database import Database
 from choline_jupyter.ledger.event_batch import Entry, Gap, Item, Saving, save_job, save_session
-from choline_jupyter.ledger.event_queue import EventQueue, Limits
+from choline_jupyter.ledger.event_queue import LIMITS, EventQueue, Limits
 from choline_jupyter.ledger.event_reader import EventReader
 from choline_jupyter.ledger.event_schema import SCHEMA
 from choline_jupyter.ledger.event_writer import EventWriter, OnFailure, OnStored
@@ -36,7 +37,8 @@ from choline_jupyter.model.session import SessionRow
 FILE_NAME = "events.db"
 SIZE_LIMIT = 2 << 30
 _PATIENCE = 2.0  # seconds that a reader waits for the writer
-_ROW_SIZE = 1024  # what a job or session row counts in the queue
+_ROW_SIZE = 1024  # what a job or session row counts in the queue, in bytes
+_OVERHEAD = 400  # what an event counts beside its record
 
 
 class EventStore:
@@ -54,7 +56,7 @@ class EventStore:
         on_stored: OnStored = lambda _series, _seq: None,
         on_failure: OnFailure = lambda _sentence: None,
         size_limit: int = SIZE_LIMIT,
-        limits: Limits = Limits(),
+        limits: Limits = LIMITS,
     ) -> None:
         self._database = Database(directory / FILE_NAME, SCHEMA)
         blobs = BlobFolder(directory / "blobs")
@@ -85,18 +87,22 @@ class EventStore:
         if not 0 < event.seq < 1 << 63:
             raise ValueError(f"an event with seq {event.seq}")
         entry = Entry(event.series, event.seq, event.job, event.attempt, int(event.kind), event.at, record)
-        return self._put(entry, len(record), force=False)
+        return self._put(entry, len(record) + _OVERHEAD, force=False)
 
     async def wait_for_room(self) -> None:
         """Return when `put` would take something, or the store is closed."""
         loop = asyncio.get_running_loop()
         room: asyncio.Future[None] = loop.create_future()
 
-        def tell() -> None:
-            with suppress(RuntimeError):  # the loop has been closed meanwhile
-                loop.call_soon_threadsafe(lambda: room.done() or room.set_result(None))
+        def settle() -> None:
+            if not room.done():
+                room.set_result(None)
 
-        self._queue.call_when_room(tell)
+        def wake_loop() -> None:
+            with suppress(RuntimeError):  # the loop has been closed meanwhile
+                loop.call_soon_threadsafe(settle)
+
+        self._queue.call_when_room(wake_loop)
         await room
 
     def skip(self, series: Series, first: int, last: int) -> None:
@@ -133,7 +139,8 @@ class EventStore:
     def list_sessions(self) -> list[SessionRow]:
         """All sessions, newest first."""
         self._settle()
-        return [SESSIONS.decode(row) for row in self._database.fetch(SESSIONS.select + " ORDER BY created_at DESC, id DESC")]
+        rows = self._database.fetch(SESSIONS.select + " ORDER BY created_at DESC, id DESC")
+        return [SESSIONS.decode(row) for row in rows]
 
     def find_session(self, name: str) -> SessionRow | None:
         """The newest session of that name or id."""
@@ -170,7 +177,7 @@ class EventStore:
         """
         if self._process not in (0, os.getpid()):
             return True
-        is_stored = self.flush(timeout)
+        is_stored = self.flush(0 if self.failure else timeout)
         self._queue.close()
         if self._process:
             atexit.unregister(self.close)
@@ -178,8 +185,8 @@ class EventStore:
         self._database.close()
         return is_stored
 
-    def _put(self, item: Entry | Gap | Saving, size: int, force: bool) -> bool:
-        is_taken = self._queue.put(item, size, force)
+    def _put(self, item: Entry | Gap | Saving, size: int, *, force: bool) -> bool:
+        is_taken = self._queue.put(item, size, force=force)
         if not self._process:
             self._start()
         return is_taken
@@ -199,4 +206,4 @@ class EventStore:
     def _note_use(self, job: str) -> None:
         """What is looked at is evicted last. A store that can only be read is no reason not to read it."""
         with suppress(StoreError), self._database.transaction() as connection:
-            connection.execute("UPDATE job SET read_at = unixepoch('subsec') WHERE id = ?", (job,))
+            connection.execute("UPDATE job SET read_at = ? WHERE id = ?", (time.time(), job))

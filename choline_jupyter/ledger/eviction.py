@@ -15,14 +15,14 @@ _ROWS = 2000  # deleted in one transaction: other processes wait no longer than 
 _VACUUM = "PRAGMA incremental_vacuum(32768)"  # pages given back to the disk at a time
 
 _PAGES = (
-    "SELECT (page_count - freelist_count) * page_size"
-    " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
 )
 _BLOBS = "SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT blob, size FROM event WHERE blob IS NOT NULL)"
 _NAMED = "SELECT DISTINCT blob FROM event WHERE blob IS NOT NULL"
-_OLDEST = (
-    "SELECT id, session FROM job WHERE NOT evicted AND state NOT IN ('queued', 'running')"
-    " ORDER BY max(read_at, coalesce(ended_at, created_at)) LIMIT 1"
+_CANDIDATES = (
+    "SELECT id, session FROM job WHERE state NOT IN ('queued', 'running')"
+    " AND EXISTS (SELECT 1 FROM event WHERE event.job = job.id)"
+    " ORDER BY max(read_at, coalesce(ended_at, created_at))"
 )
 _DELETE = (
     "DELETE FROM event WHERE arrival IN ("
@@ -47,25 +47,25 @@ class Evictor:
 
     def make_room(self) -> None:
         """Evict until the store is below its limit or nothing is left that may go; raises StoreError."""
-        if self._measure() > self._limit:
-            while self._measure() > self._limit * _TARGET and self._evict_one():
-                pass
-            self._sweep()
-            self._database.fetch(_VACUUM)
+        if self._measure() <= self._limit:
+            return
+        for job, session in self._database.fetch(_CANDIDATES):
+            self._evict(job, session)
+            if self._measure() <= self._limit * _TARGET:
+                break
+        self._sweep()
+        self._database.fetch(_VACUUM)
 
     def _measure(self) -> int:
         """Bytes in use, in the database and in blobs."""
         return sum(int(self._database.fetch(statement)[0][0]) for statement in (_PAGES, _BLOBS))
 
-    def _evict_one(self) -> bool:
-        found = self._database.fetch(_OLDEST)
-        for job, session in found:
-            with self._database.transaction() as connection:
-                connection.execute("UPDATE job SET evicted = 1 WHERE id = ?", (job,))
-            newest = self._database.fetch("SELECT coalesce(max(arrival), 0) FROM event WHERE job = ?", (job,))[0][0]
-            self._delete(job, session, newest)
-            self._delete("", session, newest)  # what belongs to no job goes with the jobs around it
-        return bool(found)
+    def _evict(self, job: str, session: str) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE job SET evicted = 1 WHERE id = ?", (job,))
+        newest = self._database.fetch("SELECT max(arrival) FROM event WHERE job = ?", (job,))[0][0]
+        self._delete(job, session, newest)
+        self._delete("", session, newest)  # what belongs to no job goes with the jobs around it
 
     def _delete(self, job: str, session: str, newest: int) -> None:
         deleted = _ROWS

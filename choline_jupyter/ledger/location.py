@@ -16,14 +16,21 @@ from typing import NamedTuple
 
 from choline_jupyter.ledger.trouble import StoreError
 
+# fmt: off
 _NETWORK = frozenset(
-    "9p afpfs afs beegfs ceph cifs coda davfs glusterfs gpfs lustre mfs ncpfs nfs nfs4 orangefs panfs pvfs2 smb2 smb3 "
-    "smbfs webdav wekafs".split()
+    {
+        "9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "glusterfs", "gpfs", "lustre", "mfs",
+        "ncpfs", "nfs", "nfs4", "orangefs", "panfs", "pvfs2", "smb2", "smb3", "smbfs", "webdav", "wekafs",
+    }
 )
 _NETWORK_BY_FUSE = frozenset(
-    "blobfuse blobfuse2 ceph ceph-fuse cephfs curlftpfs davfs davfs2 gcsfuse glusterfs goofys grpcfuse juicefs mfs "
-    "mountpoint-s3 osxfs rclone s3fs seaweedfs sshfs vmhgfs-fuse weed".split()
+    {
+        "blobfuse", "blobfuse2", "ceph", "ceph-fuse", "cephfs", "curlftpfs", "davfs", "davfs2", "gcsfuse",
+        "glusterfs", "goofys", "grpcfuse", "juicefs", "mfs", "mountpoint-s3", "osxfs", "rclone", "s3fs",
+        "seaweedfs", "sshfs", "vmhgfs-fuse", "weed",
+    }
 )
+# fmt: on
 _CHOOSE = "Set CHOLINE_HOME to a folder on a local disk that you can write to."
 
 
@@ -72,19 +79,20 @@ def is_network(file_system: str) -> bool:
 
 
 def _find_wanted() -> Path:
-    chosen = os.environ.get("CHOLINE_HOME")
-    if chosen:
-        return Path(os.path.abspath(os.path.expanduser(chosen)))
-    data = os.environ.get("XDG_DATA_HOME", "")
-    if not os.path.isabs(data):  # the specification: a relative one is to be ignored
-        data = os.path.expanduser("~/.local/share")
-    return Path(data) / "choline"
+    """The folder the user would expect; relative when it would be in a home directory that they do not have."""
+    data = Path(os.environ.get("XDG_DATA_HOME", ""))
+    base = data if data.is_absolute() else Path("~/.local/share")  # the specification: a relative one is ignored
+    wanted = Path(os.environ.get("CHOLINE_HOME") or base / "choline")
+    try:
+        return wanted.expanduser().absolute()
+    except RuntimeError:
+        return wanted
 
 
 def _find_trouble(path: Path) -> str:
     """Why this folder cannot be used, as the end of a sentence; empty when it can."""
     if not path.is_absolute():
-        return "is all we know because you have no home directory"
+        return "cannot be found, because you have no home directory"
     file_system = find_file_system(path, _list_mounts())
     if is_network(file_system):
         return f"is on a network file system ({file_system})"

@@ -24,7 +24,8 @@ class Table(Generic[Row]):
     """How rows of one type are written and read. `convert` names the fields that SQLite gives back as plainer types."""
 
     def __init__(self, name: str, row: type[Row], convert: Mapping[str, Any]) -> None:
-        self._row, self._convert = row, convert
+        self._row: type[Row] = row
+        self._convert = convert
         hints = typing.get_type_hints(row)
         self._types = {field.name: _list_types(hints[field.name]) for field in dataclasses.fields(row)}
         self._names = list(self._types)
@@ -67,8 +68,8 @@ def _list_types(hint: Any) -> tuple[type, ...]:
 
 
 def _encode(value: object, types: tuple[type, ...]) -> object:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not isinstance(value, types) or (is_number and not abs(value) < 1 << 63):  # NaN is not below anything
+    is_beyond = isinstance(value, (int, float)) and not abs(value) < 1 << 63  # NaN is not below anything
+    if not isinstance(value, types) or is_beyond:
         raise ValueError(f"{value!r:.80} cannot be stored")
     if isinstance(value, enum.Enum):
         return value.value

@@ -23,7 +23,7 @@ class LocalProvider(Provider):
     is_own_machine: ClassVar[bool] = True
 
     def __init__(self, python: str = sys.executable, home: str = "", options: tuple[str, ...] = ()) -> None:
-        self._transport = PipeTransport(python, home, options)
+        self._python, self._home, self._options = python, home, options
         self._labels: set[str] = set()
 
     async def list_offers(self) -> list[Offer]:
@@ -39,5 +39,6 @@ class LocalProvider(Provider):
     async def destroy(self, label: str) -> None:
         self._labels.discard(label)
 
-    def connect(self, label: str) -> Transport:
-        return self._transport
+    def connect(self, label: str, start: bool = True) -> Transport:
+        options = self._options if start else (*self._options, "--no-start")
+        return PipeTransport(self._python, self._home, options)

@@ -48,5 +48,5 @@ class Provider(abc.ABC):
         """End an instance; one that is gone already is a success. Safe to call again."""
 
     @abc.abstractmethod
-    def connect(self, label: str) -> Transport:
-        """The way to the agent on an instance; no I/O before its `open`."""
+    def connect(self, label: str, start: bool = True) -> Transport:
+        """The way to the agent on an instance; no I/O before its `open`. Without `start` only one that runs counts."""

@@ -47,7 +47,13 @@ def _start(command: list[str], channel: socket.socket, errors: IO[bytes]) -> sub
     """In a process group of its own: an interrupt of the notebook's kernel is not meant for it."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     return subprocess.Popen(
-        command, stdin=channel, stdout=channel, stderr=errors, start_new_session=True, cwd="/", env=environment
+        command,
+        stdin=channel.fileno(),
+        stdout=channel.fileno(),
+        stderr=errors,
+        start_new_session=True,
+        cwd="/",
+        env=environment,
     )
 
 

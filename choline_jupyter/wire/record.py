@@ -97,6 +97,11 @@ class RecordDecoder:
         self.series = series
         self._pending = bytearray()
 
+    @property
+    def pending(self) -> int:
+        """Bytes of the record that is not complete yet."""
+        return len(self._pending)
+
     def feed(self, chunk: Buffer) -> Iterator[tuple[Event, bytes]]:
         """Each event that `chunk` completes, with its record; raises WireError."""
         self._pending += chunk

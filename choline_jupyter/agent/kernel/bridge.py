@@ -37,6 +37,7 @@ class Bridge:
         self._decoder = FrameDecoder()
         self._poller = zmq.Poller()
         self._subshell = ""
+        self._answered = 0
         self._waiting: list[Frame] = []
 
     def start(self, app: Any) -> None:
@@ -96,7 +97,7 @@ class Bridge:
         if frame.type is Type.RUN:
             self._run_cell(frame)
         elif frame.type is Type.INPUT:
-            self._send(self._stdin, "input_reply", {"value": frame.header["value"]})
+            self._answer(frame)
         elif frame.type is Type.INTERRUPT:
             self._interrupt(str(frame.header.get("job", "")))
         elif frame.type is Type.COMM:
@@ -117,6 +118,12 @@ class Bridge:
         }
         metadata = {"choline": {"count": head.get("count"), "cwd": head.get("cwd")}}
         self._send(self._shell, "execute_request", content, head["msg_id"], metadata)
+
+    def _answer(self, frame: Frame) -> None:
+        """An answer that comes again after a cut is not typed twice."""
+        if frame.header["seq"] > self._answered:
+            self._answered = frame.header["seq"]
+            self._send(self._stdin, "input_reply", {"value": frame.header["value"]})
 
     def _interrupt(self, job: str) -> None:
         """Signal the whole group, as jupyter_client does, so that `!commands` of the cell end too."""

@@ -1,0 +1,62 @@
+"""The one bridge from ordinary threads into the engine's event loop.
+
+Called by `magic` and `cli`. The engine's thread is a daemon and starts with the first call; at the interpreter's exit
+what waits to be stored is stored, and the channels are closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from choline_jupyter.session.engine import Engine
+
+Result = TypeVar("Result")
+
+_lock = threading.Lock()
+_bridge: Bridge | None = None
+
+
+class Bridge:
+    """Owns the thread `choline-engine` with the loop that the engine lives in."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._pid = os.getpid()
+        threading.Thread(target=self._loop.run_forever, name="choline-engine", daemon=True).start()
+        self.engine = self._make()
+        atexit.register(self._close)
+
+    def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine in the engine's loop and wait for what it returns or raises."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
+
+    def post(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Have a function called in the engine's loop; returns at once."""
+        self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _make(self) -> Engine:
+        return Engine(self._loop)
+
+    def _close(self) -> None:
+        if os.getpid() == self._pid:  # a fork of the notebook's kernel has none of this
+            asyncio.run_coroutine_threadsafe(self.engine.close(), self._loop).result(10)
+            self.engine.store.close()
+
+
+def get_bridge() -> Bridge:
+    """This process's bridge."""
+    global _bridge
+    with _lock:
+        if _bridge is None:
+            _bridge = Bridge()
+        return _bridge

@@ -1,0 +1,222 @@
+"""The connection to one machine's agent: one channel, made anew whenever it breaks.
+
+Made by `session.engine`; lives in the engine's event loop, where every method is called. Requests carry an id and are
+sent again on the next channel until they are answered (the agent knows a job, an answer or a session it has seen);
+series are followed from the last event that came whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import platform
+import random
+from contextlib import suppress
+from typing import Any, Protocol
+
+from choline_jupyter.errors import AgentMismatch, ConnectionLost, HostError
+from choline_jupyter.transport.channel import Channel, Transport, TransportError
+from choline_jupyter.wire.frame import PROTOCOL, Frame, FrameDecoder, Type, encode_frame
+from choline_jupyter.wire.record import Buffer, WireError
+
+_READ = 1 << 18
+_PING = 15.0
+_FIRST_DELAY, _LAST_DELAY = 0.05, 15.0
+
+
+class Follower(Protocol):
+    """Who wants the events of a session; `session.follower` implements it."""
+
+    session: str
+
+    def find_ends(self) -> dict[int, int]:
+        """The last seq that came, by rank: a new channel goes on from there."""
+
+    async def take(self, rank: int, epoch: int, chunk: bytes) -> None:
+        """Bytes of a series."""
+
+
+class Refused(HostError):
+    """The agent does not serve a request; `code` says why in a word."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class _Pending:
+    """A request on its way: what to send again, and who waits."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+
+class Connection:
+    """Owns two tasks while it is open: one reads and reconnects, one pings."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.peer: dict[str, Any] = {}
+        self.frames_sent = self.frames_received = 0
+        self._transport = transport
+        self._channel: Channel | None = None
+        self._heard = 0.0
+        self._ids = itertools.count(1)
+        self._pending: dict[int, _Pending] = {}
+        self._followers: dict[str, Follower] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._hello: asyncio.Future[None] | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a channel stands and the agent has said hello on it."""
+        return self._channel is not None and self._hello is not None and self._hello.done()
+
+    async def open(self) -> None:
+        """Open the first channel; what is sent from now on need not wait for the agent. Raises HostError."""
+        await self._connect()
+        self._tasks = [asyncio.create_task(self._live()), asyncio.create_task(self._ping())]
+
+    async def request(self, type: Type, header: dict[str, Any], body: Buffer = b"") -> dict[str, Any]:
+        """Ask and wait for the answer, across channels; raises Refused, ConnectionLost."""
+        answer = await self.ask(type, header, body)
+        if "refused" in answer:
+            raise Refused(str(answer["refused"]), str(answer.get("message", "")))
+        return answer
+
+    def ask(self, type: Type, header: dict[str, Any], body: Buffer = b"") -> asyncio.Future[dict[str, Any]]:
+        """Send a request now; the answer comes later."""
+        number = next(self._ids)
+        pending = self._pending[number] = _Pending(encode_frame(type, {"id": number, **header}, body))
+        self._write(pending.data)
+        return pending.answer
+
+    def send(self, type: Type, header: dict[str, Any], body: Buffer = b"") -> None:
+        """Send what needs no answer and may be lost with the channel."""
+        self._write(encode_frame(type, header, body))
+
+    def follow(self, follower: Follower, window: int) -> None:
+        """Have the events of a session delivered from where the follower stands, on this channel and later ones."""
+        self._followers[follower.session] = follower
+        self._window = window
+        self._send_follow(follower)
+
+    def unfollow(self, session: str) -> None:
+        """Stop delivering; takes effect with this side, the agent notices at the next channel."""
+        self._followers.pop(session, None)
+
+    async def close(self) -> None:
+        """End it; requests that wait fail with ConnectionLost."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await self._drop()
+        for pending in self._pending.values():
+            if not pending.answer.done():
+                pending.answer.set_exception(ConnectionLost("The connection was closed.", "Run it again."))
+        self._pending.clear()
+
+    async def _connect(self) -> None:
+        try:
+            self._channel = await self._transport.open()
+        except TransportError as error:
+            raise HostError(str(error), error.hint) from None
+        loop = asyncio.get_running_loop()
+        self._heard, self._hello = loop.time(), loop.create_future()
+        self._write(encode_frame(Type.HELLO, {"protocol": PROTOCOL, "python": platform.python_version()}))
+        for pending in list(self._pending.values()):
+            self._write(pending.data)
+        for follower in list(self._followers.values()):
+            self._send_follow(follower)
+
+    async def _live(self) -> None:
+        """Read until the channel breaks, connect again, for ever."""
+        while True:
+            said = await self._read()
+            if self._hello and not self._hello.done():
+                self._fail(said)
+            await self._reconnect()
+
+    async def _read(self) -> str:
+        """Deliver frames until the channel ends; returns what its error stream said."""
+        decoder = FrameDecoder()
+        with suppress(OSError, WireError):
+            while self._channel:
+                data = await self._channel.reader.read(_READ)
+                if not data:
+                    break
+                self._heard = asyncio.get_running_loop().time()
+                for frame in decoder.feed(data):
+                    self.frames_received += 1
+                    await self._deliver(frame)
+        return await self._drop()
+
+    async def _reconnect(self) -> None:
+        delay = _FIRST_DELAY
+        while self._channel is None:
+            with suppress(HostError):
+                await self._connect()
+                return
+            await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+            delay = min(2 * delay, _LAST_DELAY)
+
+    async def _deliver(self, frame: Frame) -> None:
+        if frame.type is Type.EVENTS:
+            follower = self._followers.get(frame.header["session"])
+            if follower:
+                await follower.take(int(frame.header["rank"]), int(frame.header["epoch"]), frame.body)
+        elif frame.type is Type.REPLY:
+            pending = self._pending.pop(frame.header["id"], None)
+            if pending and not pending.answer.done():
+                pending.answer.set_result(frame.header)
+        elif frame.type is Type.HELLO:
+            self._greet(frame.header)
+
+    def _greet(self, peer: dict[str, Any]) -> None:
+        self.peer = peer
+        if peer.get("protocol") != PROTOCOL:
+            self._fail_with(AgentMismatch(
+                "An agent of another choline version runs on that machine.",
+                "End its sessions with `choline stop --all` of that version, then run the cell again.",
+            ))  # fmt: skip
+        elif self._hello and not self._hello.done():
+            self._hello.set_result(None)
+
+    def _fail(self, said: str) -> None:
+        """The agent ended before it said hello: what waits cannot be served."""
+        reason = said.splitlines()[-1] if said else "The agent ended without a word."
+        self._fail_with(HostError(reason, "`choline doctor` shows what is missing."))
+
+    def _fail_with(self, error: HostError) -> None:
+        pending, self._pending = self._pending, {}
+        for one in pending.values():
+            if not one.answer.done():
+                one.answer.set_exception(error)
+
+    async def _drop(self) -> str:
+        channel, self._channel = self._channel, None
+        if channel is None:
+            return ""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, channel.close)
+        except RuntimeError:  # the interpreter is on its way out and has no executor any more
+            return channel.close()
+
+    async def _ping(self) -> None:
+        """Find a channel that has gone silent within two periods."""
+        while True:
+            await asyncio.sleep(_PING)
+            if self._channel and asyncio.get_running_loop().time() - self._heard > 2 * _PING:
+                self._channel.writer.close()  # the reader sees the end and connects again
+            self._write(encode_frame(Type.PING, {}))
+
+    def _send_follow(self, follower: Follower) -> None:
+        after = {str(rank): seq for rank, seq in follower.find_ends().items()}
+        self.send(Type.FOLLOW, {"session": follower.session, "after": after, "window": self._window})
+
+    def _write(self, data: bytes) -> None:
+        if self._channel and not self._channel.writer.is_closing():
+            self.frames_sent += 1
+            self._channel.writer.write(data)

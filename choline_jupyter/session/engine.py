@@ -1,0 +1,141 @@
+"""The engine: all connections, sessions and the event store of one process, on one event loop in one thread.
+
+Called by `magic`, `cli`, the keeper and `server`; the async methods are the implementation, `session.bridge` is how
+other threads call them. Promise: importing this starts nothing; the first use starts what it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from choline_jupyter.errors import HostError, RequestError, UnknownSession
+from choline_jupyter.ledger.event_store import EventStore
+from choline_jupyter.ledger.file_lock import FileLock
+from choline_jupyter.ledger.location import find_data_directory
+from choline_jupyter.model.names import make_identifier
+from choline_jupyter.model.session import SessionRow, SessionState
+from choline_jupyter.providers.registry import list_names, load_provider
+from choline_jupyter.session.connection import Connection
+from choline_jupyter.session.live import LiveSession
+from choline_jupyter.wire.frame import Type
+
+if TYPE_CHECKING:
+    from choline_jupyter.model.event import Series
+    from choline_jupyter.session.spec import SessionSpec
+
+_PATIENCE = 10.0
+
+
+class Engine:
+    """Everything in it belongs to `loop`, but the store, which any thread may call."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, directory: Path | None = None) -> None:
+        found = find_data_directory()
+        self.directory = directory or found.path
+        self.notice = "" if directory else found.notice
+        self.store = EventStore(self.directory, self._note_stored)
+        self.sessions: dict[str, LiveSession] = {}
+        self._loop = loop
+        self._connections: dict[tuple[str, str], Connection] = {}
+
+    async def open(self, spec: SessionSpec) -> LiveSession:
+        """The session asked for, found or made; the agent's answer is not waited for. Raises CholineError."""
+        row = await self._loop.run_in_executor(None, self._claim, spec)
+        session = self.sessions.get(row.id)
+        if session is None:
+            connection = await self._reach(row)
+            session = self.sessions.get(row.id) or LiveSession(row, spec, connection, self.store)
+            self.sessions[row.id] = session
+            session.open()
+        return session
+
+    async def join(self, row: SessionRow, follow: bool = True) -> LiveSession:
+        """A session that exists, to watch or steer it; never makes one. Raises CholineError."""
+        session = self.sessions.get(row.id)
+        if session is None:
+            session = LiveSession(row, None, await self._reach(row), self.store)
+            self.sessions[row.id] = session
+        if follow:
+            session.follow()
+        return session
+
+    async def stop(self, row: SessionRow) -> None:
+        """End a session and note it; returns when its processes are gone."""
+        session = await self.join(row, follow=False)
+        await session.stop()
+        self.close_row(row)
+
+    def close_row(self, row: SessionRow) -> None:
+        """Note that a session is over."""
+        self.sessions.pop(row.id, None)
+        self.store.save_session(SessionRow(**{**vars(row), "state": SessionState.STOPPED}))
+
+    async def describe(self, provider: str, machine: str, start: bool = False) -> dict[str, Any] | None:
+        """What the agent of a machine says of itself; None when there is none and `start` does not allow one."""
+        with suppress(HostError):
+            connection = await self._connect(provider, machine, start)
+            return await connection.request(Type.STATUS, {})
+        return None
+
+    async def close(self) -> None:
+        """Let go of every channel; sessions and jobs go on."""
+        for connection in self._connections.values():
+            await connection.close()
+
+    def find_row(self, name: str) -> SessionRow:
+        """An open session by its name or id; raises UnknownSession."""
+        for row in self.store.list_sessions():
+            if row.state.is_open and name in (row.name, row.id):
+                return row
+        raise UnknownSession(f"There is no open session {name!r}.", "`choline status` lists them.")
+
+    def _claim(self, spec: SessionSpec) -> SessionRow:
+        """Find or note the session; a file lock keeps two notebooks from making one each."""
+        lock = FileLock(self.directory / "sessions.lock")
+        try:
+            lock.seize(_PATIENCE)
+            for row in self.store.list_sessions():
+                if spec.matches(row):
+                    return row
+            row = SessionRow(
+                make_identifier("s"), spec.name, spec.provider, spec.machine, spec.directory, 1,
+                SessionState.READY, time.time(), spec.trust,
+            )  # fmt: skip
+            self.store.save_session(row)
+            self.store.flush()
+            return row
+        finally:
+            lock.close()
+
+    async def _reach(self, row: SessionRow) -> Connection:
+        return await self._connect(row.provider, row.machine, start=True)
+
+    async def _connect(self, provider: str, machine: str, start: bool) -> Connection:
+        key = (provider, machine)
+        if key not in self._connections:
+            connection = Connection(_load(provider).connect(machine, start))
+            await connection.open()
+            self._connections.setdefault(key, connection)
+        return self._connections[key]
+
+    def _note_stored(self, series: Series, seq: int) -> None:
+        """In the store's thread: what is stored is acknowledged, and only that."""
+        with suppress(RuntimeError):  # the loop has ended: the next process acknowledges
+            self._loop.call_soon_threadsafe(self._acknowledge, series, seq)
+
+    def _acknowledge(self, series: Series, seq: int) -> None:
+        session = self.sessions.get(series.session)
+        if session:
+            session.connection.send(Type.ACK, {"session": series.session, "rank": series.rank, "seq": seq})
+
+
+def _load(name: str) -> Any:
+    try:
+        return load_provider(name)
+    except KeyError:
+        names = ", ".join(list_names())
+        raise RequestError(f"There is no provider {name!r}.", f"Installed are: {names}.") from None

@@ -1,0 +1,171 @@
+"""A session that this process works with: it sends jobs and requests, keeps their rows, feeds their events.
+
+Made by `session.engine`, used by `magic`, `cli` and the keeper. Its methods run in the engine's event loop; the feed is
+read by the thread that shows. Promise: opening, following and the first job leave together, without a round trip
+between them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from choline_jupyter.errors import HostError
+from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind
+from choline_jupyter.model.job import JobRow, JobState
+from choline_jupyter.session.connection import Connection, Refused
+from choline_jupyter.session.feed import WINDOW, Feed
+from choline_jupyter.session.follower import Follower
+from choline_jupyter.wire.frame import Type
+
+if TYPE_CHECKING:
+    from choline_jupyter.ledger.event_store import EventStore
+    from choline_jupyter.model.session import SessionRow
+    from choline_jupyter.session.spec import SessionSpec
+
+Answer = asyncio.Future[dict[str, Any]]
+
+_ENDINGS = {"died": JobState.FAILED, "cancelled": JobState.CANCELLED}
+
+
+class LiveSession:
+    """One session. `feed` delivers the events of all its jobs, in the order of each series."""
+
+    def __init__(self, row: SessionRow, spec: SessionSpec | None, connection: Connection, store: EventStore) -> None:
+        self.row, self.spec = row, spec
+        self.connection = connection
+        self.feed = Feed(self._credit_later)
+        self.failure: HostError | None = None
+        self.jobs: dict[str, JobRow] = {}
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_following = False
+
+    def open(self) -> None:
+        """Have the session made or found, and follow it; what goes wrong comes out of the feed."""
+        self._send_open()
+        self.follow()
+
+    def follow(self) -> None:
+        """Have its events delivered, from where this machine's store ends."""
+        if self._is_following:
+            return
+        self._is_following = True
+        ends = {series.rank: seq for series, seq in self._store.find_contiguous(self.row.id).items()}
+        follower = Follower(self.row.id, self._store, ends, self._take, self._credit)
+        self.connection.follow(follower, WINDOW)
+
+    def run(self, job: JobRow, code: str, header: dict[str, Any]) -> None:
+        """Send a job; its events come out of the feed. `header` has msg_id, count, cwd, allow_stdin."""
+        digest = hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
+        row = dataclasses.replace(
+            job, code=code, code_digest=digest, state=JobState.RUNNING, created_at=time.time(), started_at=time.time()
+        )
+        self.jobs[job.id] = row
+        wish = {"session": self.row.id, "job": job.id, "attempt": job.attempt, **header}
+        data = code.encode(errors="replace")
+        self._keep(self._run(self.connection.ask(Type.RUN, wish, data), wish, data))
+        self._store.save_job(row)
+
+    def answer(self, event: Event, value: str) -> None:
+        """Answer an input request."""
+        self._tell(Type.INPUT, {"seq": event.seq, "value": value})
+
+    def interrupt(self, job: str = "") -> None:
+        """Interrupt a job, the running one when none is named."""
+        self._tell(Type.INTERRUPT, {"job": job})
+
+    def pass_comm(self, header: dict[str, Any], body: bytes) -> None:
+        """A front end's comm message for the kernel."""
+        self.connection.send(Type.COMM, {"session": self.row.id, **header}, body)
+
+    async def stop(self) -> None:
+        """End the session; returns when all its processes are gone. Raises HostError."""
+        try:
+            await self.connection.request(Type.STOP, {"session": self.row.id})
+        except Refused:
+            pass  # it has ended already
+
+    def _send_open(self) -> None:
+        if self.spec:
+            wish = {
+                "name": self.row.name, "directory": self.spec.directory, "epoch": self.row.epoch,
+                "python": self.spec.python, "lease": self.spec.lease, "environment": self.spec.environment,
+                "kind": "script" if self.spec.command else "kernel", "command": list(self.spec.command),
+            }  # fmt: skip
+            self._tell(Type.OPEN, wish)
+
+    async def _run(self, answer: Answer, wish: dict[str, Any], code: bytes) -> None:
+        """A session that ended meanwhile (its lease, a restart of its machine) is made again for the job."""
+        refused = (await self._hear(answer)).get("refused")
+        if refused == "no-session" and self.spec:
+            self._send_open()
+            await self._hear(self.connection.ask(Type.RUN, wish, code))
+
+    def _tell(self, type: Type, header: dict[str, Any]) -> None:
+        self._keep(self._hear(self.connection.ask(type, {"session": self.row.id, **header})))
+
+    async def _hear(self, answer: Answer) -> dict[str, Any]:
+        """An answer; a failure is for the showing thread."""
+        try:
+            return await answer
+        except HostError as error:
+            self.failure = error
+            self.feed.wake()
+            return {}
+
+    def _take(self, event: Event, size: int) -> None:
+        """Each event of the session, in the loop: keep the books, then feed it."""
+        if event.kind is Kind.STATE and event.job:
+            self._note(event)
+        self.feed.put(event, size)
+
+    def _note(self, event: Event) -> None:
+        """A job has changed its state: the row follows."""
+        row = self.jobs.get(event.job) or self._store.find_job(event.job)
+        if row is None:
+            return
+        fact = event.read_content()
+        if fact.get("state") == "done":
+            row = _close(row, fact["reply"], event.at)
+        elif fact.get("state") in _ENDINGS:
+            row = dataclasses.replace(row, state=_ENDINGS[fact["state"]], ended_at=event.at, status="error")
+        self.jobs[event.job] = row
+        self._store.save_job(row)
+
+    def _credit(self, rank: int, count: int) -> None:
+        self.connection.send(Type.CREDIT, {"session": self.row.id, "rank": rank, "bytes": count})
+
+    def _credit_later(self, rank: int, count: int) -> None:
+        """From the showing thread."""
+        self._loop.call_soon_threadsafe(self._credit, rank, count)
+
+    def _keep(self, coroutine: Any) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def is_end(event: Event) -> bool:
+    """Whether this event ends its job."""
+    if event.kind is not Kind.STATE or not event.job:
+        return False
+    state = event.read_content().get("state")
+    return state == "done" or (event.series.rank == SUPERVISOR_RANK and state in _ENDINGS)
+
+
+def _close(row: JobRow, reply: dict[str, Any], at: float) -> JobRow:
+    is_ok = reply.get("status") == "ok"
+    return dataclasses.replace(
+        row,
+        state=JobState.DONE if is_ok else JobState.FAILED,
+        ended_at=at,
+        status=str(reply.get("status", "")),
+        ename=str(reply.get("ename", "")),
+        evalue=str(reply.get("evalue", "")),
+        execution_count=reply.get("execution_count"),
+    )

@@ -1,0 +1,41 @@
+"""What session a cell or command means: its name, its machine, its folder.
+
+Called by `magic` and `cli` to say what they want, by `session.engine` to find or make it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+
+from choline_jupyter.model.session import SessionRow, Trust
+
+LEASE = 1800.0
+
+
+@dataclass(frozen=True)
+class SessionSpec:
+    """A session asked for. `name` is the user's or the notebook's path; `lease` is in seconds.
+
+    `command` makes it a session of one script instead of a kernel.
+    """
+
+    name: str
+    provider: str = "local"
+    machine: str = "this machine"
+    directory: str = field(default_factory=os.getcwd)
+    python: str = sys.executable
+    environment: dict[str, str] | None = None
+    lease: float = LEASE
+    trust: Trust = Trust.OWN
+    command: tuple[str, ...] = ()
+
+    def matches(self, row: SessionRow) -> bool:
+        """Whether an existing session is the one asked for."""
+        return row.state.is_open and (row.name, row.provider, row.machine) == (self.name, self.provider, self.machine)
+
+
+def copy_environment() -> dict[str, str]:
+    """This process's environment, for a session on the user's own machine; what belongs to this kernel alone stays."""
+    return {key: value for key, value in os.environ.items() if key not in ("JPY_PARENT_PID", "JPY_SESSION_NAME")}
