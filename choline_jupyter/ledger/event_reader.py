@@ -46,8 +46,9 @@ class EventReader:
     def read_job(self, job: str, after: Mapping[Series, int]) -> Iterator[Event]:
         """The events of a job, of each series those past the seq in `after`."""
         found = list(self._list_series_of(job))
-        runs = [self._read_ordered(job, series, number, after.get(series, 0)) for number, series in found]
-        for _, _, series, row in heapq.merge(*runs):
+        parts = [self._read_part(job, series, number, after.get(series, 0)) for number, series in found]
+        # Only the head of each part is compared: what came behind a hole waits for the late row that filled it.
+        for _, series, row in heapq.merge(*parts):
             yield self._decode(series, row)
 
     def read_series(self, series: Series, after: int) -> Iterator[Event]:
@@ -69,17 +70,10 @@ class EventReader:
             number, *key = found[0]
             yield number, Series(*key)
 
-    def _read_ordered(
-        self, job: str, series: Series, number: int, after: int
-    ) -> Iterator[tuple[int, int, Series, Row]]:
-        """Each row with its place among other series': when it arrived, but not before those it follows.
-
-        A row that filled a hole arrived late; what came behind the hole waits for it.
-        """
-        place = 0
+    def _read_part(self, job: str, series: Series, number: int, after: int) -> Iterator[tuple[int, Series, Row]]:
+        """A job's rows in one series, each with its place among those of other series: when it arrived."""
         for row in self._read_rows(" WHERE job = ? AND series = ? AND seq > ?", (job, number), after):
-            place = max(place, row.arrival)
-            yield place, row.seq, series, row
+            yield row.arrival, series, row
 
     def _read_rows(self, condition: str, values: tuple[object, ...], after: int) -> Iterator[Row]:
         statement = f"{_COLUMNS}{condition} ORDER BY seq LIMIT {_PAGE}"

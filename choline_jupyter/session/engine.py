@@ -63,6 +63,10 @@ class Engine:
             session.follow()
         return session
 
+    async def follow(self, session: LiveSession, seen: dict[Series, int]) -> None:
+        """Have a joined session's events delivered behind those that were seen."""
+        session.follow(seen)
+
     async def stop(self, row: SessionRow) -> None:
         """End a session and note it; returns when its processes are gone."""
         session = await self.join(row, follow=False)

@@ -24,6 +24,7 @@ class Feed:
         self._queue: queue.SimpleQueue[tuple[Event | None, int]] = queue.SimpleQueue()
         self._credit = credit
         self._owed: dict[int, int] = {}
+        self._next: tuple[Event | None, int] | None = None
 
     def put(self, event: Event, size: int) -> None:
         """Engine: one more event, in order."""
@@ -38,23 +39,30 @@ class Feed:
     def get(self, timeout: float | None = None) -> Event | None:
         """The next event, None after `timeout` seconds (None: for ever) or a `wake`."""
         try:
-            event, size = self._queue.get(timeout=timeout)
+            return self._hand_out(self._next or self._queue.get(timeout=timeout))
         except queue.Empty:
             return None
-        if event is not None:
-            self._pay(event.series.rank, size)
-        return event
 
     def get_at_once(self) -> Event | None:
         """The next event if there is one."""
-        while True:
+        return self._hand_out(self._next) if self.peek() and self._next else None
+
+    def peek(self) -> Event | None:
+        """The event that the next `get` returns, if it is there already."""
+        while self._next is None or self._next[0] is None:
             try:
-                event, size = self._queue.get_nowait()
+                self._next = self._queue.get_nowait()
             except queue.Empty:
+                self._next = None
                 return None
-            if event is not None:
-                self._pay(event.series.rank, size)
-                return event
+        return self._next[0]
+
+    def _hand_out(self, item: tuple[Event | None, int]) -> Event | None:
+        self._next = None
+        event, size = item
+        if event is not None:
+            self._pay(event.series.rank, size)
+        return event
 
     def _pay(self, rank: int, size: int) -> None:
         """Credit in batches: a frame per event would double the traffic."""

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import HostError
-from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind
+from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.session.connection import Connection, Refused
 from choline_jupyter.session.feed import WINDOW, Feed
@@ -43,19 +43,20 @@ class LiveSession:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._is_following = False
+        self.is_following = False
 
     def open(self) -> None:
         """Have the session made or found, and follow it; what goes wrong comes out of the feed."""
         self._send_open()
         self.follow()
 
-    def follow(self) -> None:
-        """Have its events delivered, from where this machine's store ends."""
-        if self._is_following:
+    def follow(self, seen: dict[Series, int] | None = None) -> None:
+        """Have its events delivered, from what was seen, or from where this machine's store ends."""
+        if self.is_following:
             return
-        self._is_following = True
-        ends = {series.rank: seq for series, seq in self._store.find_contiguous(self.row.id).items()}
+        self.is_following = True
+        known = self._store.find_contiguous(self.row.id) if seen is None else seen
+        ends = {series.rank: seq for series, seq in known.items()}
         follower = Follower(self.row.id, self._store, ends, self._take, self._credit)
         self.connection.follow(follower, WINDOW)
 

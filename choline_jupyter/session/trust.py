@@ -8,22 +8,14 @@ to be data, and what is left out is said.
 
 from __future__ import annotations
 
-import enum
 from typing import Any
 
 from choline_jupyter.model.event import Kind
+from choline_jupyter.model.session import Trust
 from choline_jupyter.session.ansi import Sanitiser, sanitise
 from choline_jupyter.session.mime import clean_bundle, clean_json, clean_metadata
 
 Content = dict[str, Any]
-
-
-class Trust(enum.Enum):
-    """How far the machine that made an output is trusted."""
-
-    OWN = "own"  # local and ssh: the user's own machine
-    RENTED = "rented"  # a stranger has root there
-    TRUSTED = "trusted"  # rented, and the user said --trust
 
 
 class OutputFilter:

@@ -34,6 +34,12 @@ def test_an_intent_is_kept(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_commit_is_on_the_disk(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    assert ledger._database.fetch("PRAGMA synchronous") == [(2,)]  # FULL: a power cut takes nothing back
+    ledger.close()
+
+
 def test_an_instance_lives_and_ends(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.record_intent(make_instance())

@@ -1,0 +1,33 @@
+"""The notebook's side: `%%choline` and `%choline`, and how the events of a job come out of the local cell.
+
+Called by IPython through `%load_ext choline_jupyter`; calls `session`. Promise: loading it registers two magics and
+nothing else; what a cell needs is imported when the first one runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register the magics; called by IPython, also again on `%reload_ext`."""
+
+    def run_cell(line: str, cell: str) -> None:
+        """Run this cell in another machine's kernel."""
+        from choline_jupyter.magic.notebook import get_notebook
+
+        get_notebook(shell).run_cell(line, cell)
+
+    def run_line(line: str) -> None:
+        """Steer sessions and jobs: `%choline` alone lists the verbs."""
+        from choline_jupyter.magic.notebook import get_notebook
+
+        get_notebook(shell).run_line(line)
+
+    register: Callable[..., None] = shell.register_magic_function  # IPython's decorator hides its signature
+    register(run_cell, "cell", "choline")
+    register(run_line, "line", "choline")

@@ -1,0 +1,189 @@
+"""A notebook: what its magics mean, which session it uses, and the stages its sessions show on.
+
+Made once per IPython shell by the magics; lives in the shell's main thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from choline_jupyter.errors import RequestError, UnknownJob
+from choline_jupyter.magic.outcome import Outcome, raise_outcome
+from choline_jupyter.magic.relay import RelayScreen, can_relay
+from choline_jupyter.magic.screen import PlainScreen, Screen
+from choline_jupyter.magic.stage import Stage
+from choline_jupyter.model.job import JobRow
+from choline_jupyter.model.names import make_identifier
+from choline_jupyter.session.bridge import get_bridge
+from choline_jupyter.session.keeper import start_keeper
+from choline_jupyter.session.options import CellRequest, HelpRequest, VerbRequest, VersionRequest, parse_cell, parse_line
+from choline_jupyter.session.spec import SessionSpec, copy_environment
+from choline_jupyter.session.usage import MAGIC, render_help
+from choline_jupyter.session.verbs import Verbs
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_LARGEST_CODE = 15 << 20  # a cell travels in one frame
+
+
+class Notebook:
+    """One shell's notebook. `current` is the session that a cell without machine options runs in."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._bridge = get_bridge()
+        self._verbs = Verbs(self._bridge)
+        self._screen: Screen = RelayScreen(shell) if can_relay(shell) else PlainScreen(shell)
+        self._payloads: Any = shell.payload_manager
+        self._stages: dict[str, Stage] = {}
+        self._directories: dict[str, str] = {}
+        if self._bridge.engine.notice:
+            print("choline:", self._bridge.engine.notice)
+
+    def run_cell(self, line: str, cell: str) -> None:
+        """`%%choline`: run the cell in its session and show it until it ends, or start it and return (`--detach`)."""
+        request = parse_cell(line)
+        if len(cell) > _LARGEST_CODE:
+            raise RequestError("A cell of more than 15 MB cannot be sent.", "Put the data into a file and read it there.")
+        stage = self._open(request)
+        job = self._start(stage, cell, request)
+        if request.options.has("detach"):
+            stage.adopt(job)
+            start_keeper()
+            print(f"Job {job} runs on by itself. `%choline attach {job}` shows it, `%choline interrupt` interrupts it.")
+            return
+        self._finish(stage.follow(job))
+
+    def run_line(self, line: str) -> None:
+        """`%choline VERB`."""
+        request = parse_line(line)
+        if isinstance(request, HelpRequest):
+            print(render_help(request.topic, MAGIC))
+        elif isinstance(request, VersionRequest):
+            print(self._verbs.find_version())
+        elif request.verb == "attach":
+            self._attach(request)
+        else:
+            print(self._verbs.perform(request, find_name(self._shell)))
+            self._forget_ended()
+
+    def _open(self, request: CellRequest) -> Stage:
+        name = request.options.text("session") or find_name(self._shell)
+        provider = request.options.text("provider") or "local"
+        spec = SessionSpec(name, provider, environment=copy_environment())
+        session = self._bridge.call(self._bridge.engine.open(spec))
+        return self._find_stage(session)
+
+    def _find_stage(self, session: Any) -> Stage:
+        stage = self._stages.get(session.row.id)
+        if stage is None or stage.session is not session:
+            stage = self._stages[session.row.id] = Stage(session, self._screen, self._bridge, self._make_scheduler())
+        return stage
+
+    def _make_scheduler(self) -> Callable[..., None]:
+        """How the engine's thread has something run in the main thread; at once, where the shell has no loop."""
+        loop = getattr(getattr(self._shell, "kernel", None), "io_loop", None)
+        return loop.add_callback if loop is not None else lambda function: function()
+
+    def _start(self, stage: Stage, cell: str, request: CellRequest) -> str:
+        session = stage.session
+        job = JobRow(
+            make_identifier("j"), session.row.id, notebook=find_name(self._shell), cell_id=find_cell(self._shell),
+            detached=request.options.has("detach"),
+        )  # fmt: skip
+        msg_id = find_request(self._shell) or job.id
+        self._screen.begin(msg_id)
+        header = {
+            "msg_id": msg_id,
+            "count": self._shell.execution_count,
+            "cwd": self._find_move(session.row.id),
+            "allow_stdin": not job.detached and allows_input(self._shell),
+        }
+        self._bridge.post(session.run, job, cell, header)
+        return job.id
+
+    def _find_move(self, session: str) -> str | None:
+        """The working folder, if it has changed here since the session last heard of it."""
+        here = os.getcwd()
+        known = self._directories.get(session)
+        self._directories[session] = here
+        return here if known not in (None, here) else None
+
+    def _finish(self, outcome: Outcome) -> None:
+        for payload in outcome.reply.get("payload") or ():
+            self._payloads.write_payload(payload)
+        raise_outcome(outcome)
+
+    def _attach(self, request: VerbRequest) -> None:
+        """Show a job from its first line: what is stored, then what comes."""
+        job = self._find_job(request.positionals[0] if request.positionals else "")
+        engine = self._bridge.engine
+        rows = {row.id: row for row in engine.store.list_sessions()}
+        session = self._bridge.call(engine.join(rows[job.session], follow=False))
+        stage = self._find_stage(session)
+        outcome, ended = stage.replay(engine.store, job.id)
+        if not ended and job.state.is_open:
+            self._bridge.call(engine.follow(session, stage.seen))
+            outcome = stage.follow(job.id, outcome)
+        raise_outcome(outcome)
+
+    def _find_job(self, prefix: str) -> JobRow:
+        """The job named, or this notebook's newest; raises UnknownJob."""
+        store = self._bridge.engine.store
+        if prefix:
+            job = store.find_job(prefix)
+        else:
+            job = next(iter(store.list_jobs(notebook=find_name(self._shell), limit=1)), None)
+        if job is None:
+            what = f"There is no job {prefix!r}." if prefix else "This notebook has not run a job yet."
+            raise UnknownJob(what, "`%choline status` lists the newest.")
+        return job
+
+    def _forget_ended(self) -> None:
+        for session in set(self._stages) - set(self._bridge.engine.sessions):
+            self._stages.pop(session)
+            self._directories.pop(session, None)
+
+
+_notebooks: dict[int, Notebook] = {}
+
+
+def get_notebook(shell: InteractiveShell) -> Notebook:
+    """The notebook of this shell."""
+    if id(shell) not in _notebooks:
+        _notebooks[id(shell)] = Notebook(shell)
+    return _notebooks[id(shell)]
+
+
+def find_name(shell: InteractiveShell) -> str:
+    """The notebook's path if it is known (jupyter_server and VS Code tell), else the working folder at the start."""
+    path = os.environ.get("JPY_SESSION_NAME") or shell.user_ns.get("__vsc_ipynb_file__")
+    return str(Path(str(path)).absolute()) if path else _START
+
+
+def find_request(shell: InteractiveShell) -> str:
+    """The `msg_id` of the cell that runs now; empty where there is none, as in a terminal."""
+    if not can_relay(shell):
+        return ""
+    header = shell.kernel.get_parent("shell").get("header", {})  # type: ignore[attr-defined]  # ipykernel's shell has it
+    return str(header.get("msg_id", ""))
+
+
+def find_cell(shell: InteractiveShell) -> str:
+    """The id of the cell that runs now, where the front end tells."""
+    if not can_relay(shell):
+        return ""
+    metadata = shell.kernel.get_parent("shell").get("metadata", {})  # type: ignore[attr-defined]  # see find_request
+    return str(metadata.get("cellId", ""))
+
+
+def allows_input(shell: InteractiveShell) -> bool:
+    """Whether the front end answers `input()`; headless runs do not, and the cell is told so as by a local kernel."""
+    return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", True))
+
+
+_START = os.getcwd()

@@ -1,0 +1,66 @@
+"""What became of a job, and how the local cell ends because of it.
+
+Filled by `magic.stage` while it follows a job, read by `magic.notebook` when the job is over.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+from choline_jupyter.errors import CholineError, DiskFull, KernelDied, OutOfMemory, make_remote_exception
+from choline_jupyter.model.event import Event
+
+
+class Outcome:
+    """What became of a job while it was followed."""
+
+    def __init__(self) -> None:
+        self.error: Event | None = None
+        self.is_full = False
+        self.reply: dict[str, Any] = {}
+        self.failure: CholineError | None = None
+
+
+def raise_outcome(outcome: Outcome) -> None:
+    """End the local cell as the remote one ended; returns when it succeeded."""
+    if outcome.failure:
+        raise outcome.failure
+    if outcome.error:
+        raise make_remote_exception(outcome.error.read_content())
+    if outcome.is_full:
+        raise DiskFull("The disk that keeps this session's output is full.", "Free some space there and run it again.")
+    if outcome.reply.get("status") == "error":
+        raise make_remote_exception(outcome.reply)
+
+
+def note_state(event: Event, outcome: Outcome) -> None:
+    """A state event of the job; what the user should know at once is written, the rest kept."""
+    fact = event.read_content()
+    state = fact.get("state")
+    if state == "done":
+        outcome.reply = fact["reply"]
+    elif state == "died":
+        outcome.failure = explain_death(fact)
+    elif state == "cancelled":
+        outcome.failure = KernelDied(f"The cell did not run: {fact.get('reason')}.", "Run it again.")
+    elif state == "queued":
+        sys.stderr.write("choline: another cell runs in this session; this one waits for its turn.\n")
+    elif state == "restarted":
+        sys.stderr.write("choline: the session's kernel was started anew; names from before are gone.\n")
+
+
+def explain_death(fact: dict[str, Any]) -> CholineError:
+    """One sentence on how a kernel ended, one on what to do."""
+    again = "Run the cell again: the session starts a new kernel, without the names of the old one."
+    code = fact.get("code")
+    if fact.get("oom"):
+        return OutOfMemory("The kernel was killed because the machine ran out of memory.", again)
+    if fact.get("reason"):
+        return KernelDied(f"The kernel did not start: {fact['reason']}.", "`%choline doctor` shows what is missing.")
+    if code is None:
+        return KernelDied("The kernel ended without a trace of why.", again)
+    if code < 0:
+        return KernelDied(f"The kernel was ended by {signal.Signals(-code).name}.", again)
+    return KernelDied(f"The kernel left with exit status {code}.", again)

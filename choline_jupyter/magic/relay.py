@@ -1,0 +1,78 @@
+"""The screen of a local ipykernel: events leave through the kernel's own session, as if the local kernel had made them.
+
+Made by `magic.notebook`. The content of a message is passed on as the bytes it came in, without being parsed. Uses
+`session.send`, `iopub_socket`, `_topic` and `get_parent`, which ipykernel 6 and 7 have and others may not:
+`can_relay` tells.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from choline_jupyter.magic.screen import PlainScreen
+from choline_jupyter.model.event import Event, Kind, read_object
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_REMEMBERED = 1000
+_OUTPUTS = (Kind.STREAM, Kind.DISPLAY, Kind.UPDATE, Kind.CLEAR, Kind.RESULT, Kind.COMM)
+
+
+def can_relay(shell: InteractiveShell) -> bool:
+    """Whether the local kernel is one whose messages can be sent like this."""
+    kernel = getattr(shell, "kernel", None)
+    return all(hasattr(kernel, name) for name in ("session", "iopub_socket", "_topic", "get_parent"))
+
+
+class RelayScreen:
+    """Re-sends events with the parent header of the cell (or of the comm message) that they answer."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._kernel: Any = shell.kernel  # type: ignore[attr-defined]  # ipykernel's shell has it
+        self._plain = PlainScreen(shell)
+        self._publisher = type(shell.display_pub)
+        self._shell = shell
+        self._stdout = type(sys.stdout)
+        self._parents: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def begin(self, msg_id: str) -> None:
+        """The running cell's request is the parent of what comes back under this `msg_id`."""
+        self.remember(msg_id, self._kernel.get_parent("shell"))
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+    def remember(self, msg_id: str, parent: dict[str, Any]) -> None:
+        self._parents[msg_id] = parent
+        self._parents.move_to_end(msg_id)
+        while len(self._parents) > _REMEMBERED:
+            self._parents.popitem(last=False)
+
+    def show(self, event: Event) -> None:
+        if event.kind is not Kind.COMM and self._is_replaced():
+            self._plain.show(event)
+        elif event.kind in _OUTPUTS:
+            self._send(event)
+
+    def ask(self, prompt: str, is_password: bool) -> str:
+        answer = self._kernel.getpass(prompt) if is_password else self._kernel.raw_input(prompt)
+        return str(answer)
+
+    def _is_replaced(self) -> bool:
+        """Whether `%%capture` or the like has put something else in the place of the kernel's own outputs."""
+        return type(sys.stdout) is not self._stdout or type(self._shell.display_pub) is not self._publisher
+
+    def _send(self, event: Event) -> None:
+        kernel, type_ = self._kernel, event.find_type()
+        parent = self._parents.get(event.read_parent_id() or "") or {"header": read_object(event.parent)}
+        kernel.session.send(
+            kernel.iopub_socket,
+            type_,
+            content=event.content,
+            parent=parent,
+            ident=kernel._topic(type_),
+            metadata=read_object(event.metadata),
+            buffers=list(event.buffers),
+        )

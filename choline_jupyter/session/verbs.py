@@ -1,0 +1,104 @@
+"""The verbs that answer with text, for the magic and the command alike: status, logs, interrupt, stop, doctor.
+
+Called by `magic.notebook` and `cli`; `attach` is theirs, because it shows events as they come.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from choline_jupyter.errors import RequestError, UnknownJob, UnknownSession
+from choline_jupyter.model.session import SessionRow
+from choline_jupyter.session.bridge import Bridge
+from choline_jupyter.session.doctor import examine
+from choline_jupyter.session.keeper import find_keeper
+from choline_jupyter.session.options import VerbRequest
+from choline_jupyter.session.report import render_logs, render_status
+
+
+class Verbs:
+    """Performs verbs with this process's engine. `here` names the notebook or folder that asks."""
+
+    def __init__(self, bridge: Bridge, confirm: Callable[[str], bool] | None = None) -> None:
+        self._bridge = bridge
+        self._confirm = confirm
+
+    def perform(self, request: VerbRequest, here: str) -> str:
+        """Do what is asked and return what to print; raises CholineError."""
+        perform: Callable[[VerbRequest, str], str] = getattr(self, f"_{request.verb}")
+        return perform(request, here)
+
+    def find_version(self) -> str:
+        """The installed version."""
+        import choline_jupyter
+
+        return f"choline {choline_jupyter.__version__}"
+
+    def _status(self, request: VerbRequest, here: str) -> str:
+        store = self._bridge.engine.store
+        sessions = store.list_sessions()
+        machines = {(row.provider, row.machine) for row in sessions if row.state.is_open}
+        agents = {machine: self._ask(provider, machine) for provider, machine in machines}
+        return render_status(sessions, store.list_jobs(limit=20), agents, find_keeper())
+
+    def _logs(self, request: VerbRequest, here: str) -> str:
+        store = self._bridge.engine.store
+        job = store.find_job(request.positionals[0])
+        if job is None:
+            raise UnknownJob(f"There is no job {request.positionals[0]!r}.", "`choline status` lists the newest.")
+        store.flush()
+        return render_logs(store.read_job(job.id)).rstrip("\n")
+
+    def _interrupt(self, request: VerbRequest, here: str) -> str:
+        row = self._find_here(here)
+        session = self._bridge.call(self._bridge.engine.join(row, follow=False))
+        self._bridge.post(session.interrupt)
+        return f"Interrupted what runs in {row.name}."
+
+    def _stop(self, request: VerbRequest, here: str) -> str:
+        rows = self._list_wanted(request, here)
+        if not rows:
+            return "No session is open; nothing runs."
+        names = ", ".join(row.name for row in rows)
+        if not request.options.has("yes") and self._confirm and not self._confirm(f"Stop {names}?"):
+            return "Nothing was stopped."
+        for row in rows:
+            self._bridge.call(self._bridge.engine.stop(row))
+        return f"Stopped {names}; nothing of it runs any more."
+
+    def _doctor(self, request: VerbRequest, here: str) -> str:
+        return "\n".join(examine(self._bridge.engine, self._ask))
+
+    def _list_wanted(self, request: VerbRequest, here: str) -> list[SessionRow]:
+        if request.options.has("all"):
+            return self._list_all()
+        if request.positionals:
+            return [self._bridge.engine.find_row(request.positionals[0])]
+        return [self._find_here(here)]
+
+    def _list_all(self) -> list[SessionRow]:
+        """Every open session; of those noted as open here, also the ones that no agent knows any more."""
+        return [row for row in self._bridge.engine.store.list_sessions() if row.state.is_open]
+
+    def _find_here(self, here: str) -> SessionRow:
+        """The open session of this notebook or folder, or the only one there is."""
+        rows = self._list_all()
+        mine = [row for row in rows if here in (row.name, row.directory)]
+        if not rows:
+            raise UnknownSession("No session is open.", "`%%choline` on top of a cell opens one.")
+        if len(mine) != 1 and len(rows) != 1:
+            names = ", ".join(row.name for row in mine or rows)
+            raise RequestError("Several sessions are open.", f"Name one of: {names}.")
+        return (mine or rows)[0]
+
+    def _ask(self, provider: str, machine: str) -> dict[str, Any] | None:
+        return self._bridge.call(self._bridge.engine.describe(provider, machine))
+
+
+def confirm_on_terminal(question: str) -> bool:
+    """Ask; raises RequestError where nobody can answer."""
+    if not sys.stdin.isatty():
+        raise RequestError("Nobody is there to confirm.", "Add --yes.")
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
