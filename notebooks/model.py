@@ -94,7 +94,7 @@ class GPT(nn.Module):
         self.head.weight = self.byte_embedding.weight
 
     def forward(self, idx: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Logits (B, T, vocab_size) for bytes `idx` (B, T), and their loss if `targets` (B, T), the next bytes, are given.
+        """Logits (B, T, vocab_size) for bytes `idx` (B, T), and the loss if the bytes that follow are given.
 
         The loss is the mean cross-entropy in nats per byte.
         Raises ValueError if T is more than `config.block_size`: no longer distance was ever trained.

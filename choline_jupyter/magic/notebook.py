@@ -27,6 +27,8 @@ from choline_jupyter.session.verbs import Verbs
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from choline_jupyter.session.live import LiveSession
+
 _LARGEST_CODE = 15 << 20  # a cell travels in one frame
 
 
@@ -40,6 +42,7 @@ class Notebook:
         self._screen: Screen = RelayScreen(shell) if can_relay(shell) else PlainScreen(shell)
         self._payloads: Any = shell.payload_manager
         self._stages: dict[str, Stage] = {}
+        self._open_stages: dict[tuple[str, str], Stage] = {}
         self._directories: dict[str, str] = {}
         if self._bridge.engine.notice:
             print("choline:", self._bridge.engine.notice)
@@ -72,13 +75,17 @@ class Notebook:
             self._forget_ended()
 
     def _open(self, request: CellRequest) -> Stage:
+        """The stage of the session asked for; one that is open in this process costs nothing to find."""
         name = request.options.text("session") or find_name(self._shell)
         provider = request.options.text("provider") or "local"
-        spec = SessionSpec(name, provider, environment=copy_environment())
-        session = self._bridge.call(self._bridge.engine.open(spec))
-        return self._find_stage(session)
+        stage = self._open_stages.get((name, provider))
+        if stage is None or self._bridge.engine.sessions.get(stage.session.row.id) is not stage.session:
+            spec = SessionSpec(name, provider, environment=copy_environment())
+            stage = self._find_stage(self._bridge.call(self._bridge.engine.open(spec)))
+            self._open_stages[name, provider] = stage
+        return stage
 
-    def _find_stage(self, session: Any) -> Stage:
+    def _find_stage(self, session: LiveSession) -> Stage:
         stage = self._stages.get(session.row.id)
         if stage is None or stage.session is not session:
             stage = self._stages[session.row.id] = Stage(session, self._screen, self._bridge, self._make_scheduler())
@@ -96,14 +103,14 @@ class Notebook:
             detached=request.options.has("detach"),
         )  # fmt: skip
         msg_id = find_request(self._shell) or job.id
-        self._screen.begin(msg_id)
         header = {
             "msg_id": msg_id,
-            "count": self._shell.execution_count,
+            "count": find_count(self._shell),
             "cwd": self._find_move(session.row.id),
             "allow_stdin": not job.detached and allows_input(self._shell),
         }
         self._bridge.post(session.run, job, cell, header)
+        self._screen.begin(msg_id)  # after sending: flushing the local streams takes as long as half a cell
         return job.id
 
     def _find_move(self, session: str) -> str | None:
@@ -171,6 +178,16 @@ def find_request(shell: InteractiveShell) -> str:
         return ""
     header = shell.kernel.get_parent("shell").get("header", {})  # type: ignore[attr-defined]  # ipykernel's shell has it
     return str(header.get("msg_id", ""))
+
+
+def find_count(shell: InteractiveShell) -> int:
+    """The number of the cell that runs now.
+
+    IPython's `execution_count` is raised before the cell in some versions and behind it in others; its list of inputs
+    grows before the cell in all of them.
+    """
+    history: Any = shell.history_manager
+    return len(history.input_hist_parsed) - 1 if history else shell.execution_count
 
 
 def find_cell(shell: InteractiveShell) -> str:

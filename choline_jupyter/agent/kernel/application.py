@@ -45,12 +45,20 @@ class RankKernel(IPythonKernel):  # type: ignore[misc]  # ipykernel is untyped
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         wish = parent.get("metadata", {}).get("choline") or {}
         if wish.get("count"):
-            self.shell.execution_count = wish["count"]
+            _number_cell(self.shell, wish["count"])
         if wish.get("cwd") and os.path.isdir(wish["cwd"]):
             os.chdir(wish["cwd"])
         if not self.jobs.start(parent["header"]["msg_id"]):
             parent["content"]["code"] = "raise KeyboardInterrupt('before the cell began')"
         await super().execute_request(stream, ident, parent)
+
+    def _publish_execute_input(self, *arguments: Any, **keywords: Any) -> None:
+        """The local kernel has said it already; nobody else listens."""
+
+    def _publish_status(self, status: str, *arguments: Any, **keywords: Any) -> None:
+        """Only `idle` says something that is not known: all output of a request has been published."""
+        if status != "busy":
+            super()._publish_status(status, *arguments, **keywords)
 
 
 class RankApp(IPKernelApp):  # type: ignore[misc]  # ipykernel is untyped
@@ -85,6 +93,15 @@ def run_rank(spec: RankSpec, listener: socket.socket) -> None:
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])
     Bridge(listener, journal, ringer, jobs).start(app)
     app.start()
+
+
+def _number_cell(shell: Any, count: int) -> None:
+    """Give the next cell its notebook's number; cells that ran elsewhere are blank in `In`."""
+    inputs = shell.history_manager.input_hist_parsed
+    raw = shell.history_manager.input_hist_raw
+    for history in (inputs, raw):
+        history.extend([""] * (count - len(history)))
+    shell.execution_count = count
 
 
 def _settle(spec: RankSpec) -> None:
