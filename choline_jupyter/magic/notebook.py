@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import RequestError, UnknownJob
-from choline_jupyter.magic.outcome import Outcome, raise_outcome
+from choline_jupyter.session.outcome import Outcome, raise_outcome
 from choline_jupyter.magic.relay import RelayScreen, can_relay
 from choline_jupyter.magic.screen import PlainScreen, Screen
 from choline_jupyter.magic.stage import Stage

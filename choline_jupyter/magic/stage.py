@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.magic.comms import RemoteComms
-from choline_jupyter.magic.interrupt import Interrupts
-from choline_jupyter.magic.outcome import Outcome, note_state
+from choline_jupyter.session.interrupt import Interrupts
+from choline_jupyter.session.outcome import Outcome, note_state
 from choline_jupyter.magic.screen import Screen, explain_gap
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.session import Trust

@@ -1,6 +1,6 @@
 """What became of a job, and how the local cell ends because of it.
 
-Filled by `magic.stage` while it follows a job, read by `magic.notebook` when the job is over.
+Filled by `magic.stage` or `cli` while they follow a job, read when the job is over.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Interrupts while a cell waits for its remote job: the local SIGINT becomes an interrupt of the job.
 
-Used by `magic.stage`. The signal must not raise in the middle of showing an event, so for the time of waiting it only
+Used by `magic.stage` and `cli`. The signal must not raise in the middle of showing an event, so for the time of waiting it only
 sets a note; the second one, should the job not react to the first, leaves the job to itself.
 """
 
