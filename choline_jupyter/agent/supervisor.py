@@ -15,6 +15,7 @@ import platform
 import signal
 import socket
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Supervisor:
         self._clients: set[Client] = set()
         self._nursery = Nursery(place.home, place.log)
         self._linger = linger
+        self._tasks: set[asyncio.Future[None]] = set()
         self._quiet_since = time.monotonic()
         self._swept = time.monotonic()
         self._end = asyncio.Event()
@@ -134,7 +136,7 @@ class Supervisor:
         return session
 
     def _launch(self, session: HostedSession, rank: Rank) -> None:
-        asyncio.ensure_future(self._fork(session, rank))
+        self._spawn(self._fork(session, rank))
 
     async def _fork(self, session: HostedSession, rank: Rank) -> None:
         """Have the rank's process made and connect to it; a failure is the rank's death."""
@@ -181,12 +183,18 @@ class Supervisor:
             session, _, rank = name.partition("/")
             self.wake(session, int(rank), bool(notice))
             if notice.startswith("done ") and session in self.sessions:
-                self.sessions[session].finish(notice[5:])
+                self._finish(self.sessions[session], notice[5:])
+
+    def _finish(self, session: HostedSession, job: str) -> None:
+        """A job is over; the session of a script has no other."""
+        session.finish(job)
+        if session.spec.get("kind") == "script":
+            self._spawn(self.stop(session.id))
 
     def _accept(self, door: socket.socket) -> None:
         connector, _ = door.accept()
         connector.setblocking(False)
-        asyncio.ensure_future(self._take(connector))
+        self._spawn(self._take(connector))
 
     async def _take(self, connector: socket.socket) -> None:
         """Serve the channel that a connector hands over; the connector ends when its socket does."""
@@ -237,6 +245,12 @@ class Supervisor:
             self._quiet_since = time.monotonic()
         elif time.monotonic() - self._quiet_since > self._linger:
             self._end.set()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the rest; the loop itself holds no more than a weak reference to it."""
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _find_ends(self, name: str) -> dict[str, int]:
         directory = self.place.find_session(name)

@@ -22,7 +22,7 @@ from choline_jupyter.session.keeper import start_keeper
 from choline_jupyter.session.options import CellRequest, HelpRequest, VerbRequest, VersionRequest, parse_cell, parse_line
 from choline_jupyter.session.spec import SessionSpec, copy_environment
 from choline_jupyter.session.usage import MAGIC, render_help
-from choline_jupyter.session.verbs import Verbs
+from choline_jupyter.session.verbs import Verbs, find_version
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -67,7 +67,7 @@ class Notebook:
         if isinstance(request, HelpRequest):
             print(render_help(request.topic, MAGIC))
         elif isinstance(request, VersionRequest):
-            print(self._verbs.find_version())
+            print(find_version())
         elif request.verb == "attach":
             self._attach(request)
         else:

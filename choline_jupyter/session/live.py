@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from choline_jupyter.errors import HostError
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.job import JobRow, JobState
+from choline_jupyter.model.session import SessionState
 from choline_jupyter.session.connection import Connection, Refused
 from choline_jupyter.session.feed import WINDOW, Feed
 from choline_jupyter.session.follower import Follower
@@ -76,6 +77,10 @@ class LiveSession:
         """Answer an input request."""
         self._tell(Type.INPUT, {"seq": event.seq, "value": value})
 
+    def type_text(self, number: int, text: str, is_end: bool) -> None:
+        """Text for a script's standard input; `number` counts from 1."""
+        self._tell(Type.INPUT, {"seq": number, "value": text, "eof": is_end})
+
     def interrupt(self, job: str = "") -> None:
         """Interrupt a job, the running one when none is named."""
         self._tell(Type.INTERRUPT, {"job": job})
@@ -99,6 +104,7 @@ class LiveSession:
                 "kind": "script" if self.spec.command else "kernel", "command": list(self.spec.command),
             }  # fmt: skip
             self._tell(Type.OPEN, wish)
+            self._store.save_session(dataclasses.replace(self.row, state=SessionState.READY))
 
     async def _run(self, answer: Answer, wish: dict[str, Any], code: bytes) -> None:
         """A session that ended meanwhile (its lease, a restart of its machine) is made again for the job."""
@@ -123,6 +129,8 @@ class LiveSession:
         """Each event of the session, in the loop: keep the books, then feed it."""
         if event.kind is Kind.STATE and event.job:
             self._note(event)
+        elif event.kind is Kind.STATE and event.series.rank == SUPERVISOR_RANK:
+            self._note_session(event)
         self.feed.put(event, size)
 
     def _note(self, event: Event) -> None:
@@ -137,6 +145,11 @@ class LiveSession:
             row = dataclasses.replace(row, state=_ENDINGS[fact["state"]], ended_at=event.at, status="error")
         self.jobs[event.job] = row
         self._store.save_job(row)
+
+    def _note_session(self, event: Event) -> None:
+        """The session has ended over there: no cell should look for its names any more."""
+        if event.read_content().get("state") == "ended":
+            self._store.save_session(dataclasses.replace(self.row, state=SessionState.STOPPED))
 
     def _credit(self, rank: int, count: int) -> None:
         self.connection.send(Type.CREDIT, {"session": self.row.id, "rank": rank, "bytes": count})

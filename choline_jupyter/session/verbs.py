@@ -30,12 +30,6 @@ class Verbs:
         perform: Callable[[VerbRequest, str], str] = getattr(self, f"_{request.verb}")
         return perform(request, here)
 
-    def find_version(self) -> str:
-        """The installed version."""
-        import choline_jupyter
-
-        return f"choline {choline_jupyter.__version__}"
-
     def _status(self, request: VerbRequest, here: str) -> str:
         store = self._bridge.engine.store
         sessions = store.list_sessions()
@@ -95,6 +89,13 @@ class Verbs:
 
     def _ask(self, provider: str, machine: str) -> dict[str, Any] | None:
         return self._bridge.call(self._bridge.engine.describe(provider, machine))
+
+
+def find_version() -> str:
+    """The installed version."""
+    import choline_jupyter
+
+    return f"choline {choline_jupyter.__version__}"
 
 
 def confirm_on_terminal(question: str) -> bool:

@@ -1,0 +1,193 @@
+"""The script host: runs one script as a session's only job and writes what it puts out into the journal.
+
+Started by the supervisor (`python -m choline_jupyter.agent script`, the order as JSON on standard input); to it the host
+is a rank like any other. The script writes into append-only files, never into pipes: it neither waits for anybody nor
+dies with anybody. Its text becomes stream events in the order in which the two files grew.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Optional
+
+from choline_jupyter.agent.doorbell import Ringer
+from choline_jupyter.agent.file_watch import FileWatch
+from choline_jupyter.agent.journal import JournalWriter
+from choline_jupyter.agent.process import MARK, make_mark
+from choline_jupyter.model.event import Kind
+from choline_jupyter.wire.frame import Frame, FrameDecoder, Type, encode_frame
+from choline_jupyter.wire.record import WireError
+
+_READ = 1 << 18
+_HEADER = b'{"msg_type": "stream"}'
+
+
+class _Output:
+    """One of the script's two output files, read as it grows."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name, self.path = name, path
+        self.file = open(path, "ab", buffering=0)
+        self._reader = open(path, "rb", buffering=0)
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+
+    def read(self) -> str:
+        """What has been written since the last call."""
+        return self._decode(self._reader.read(_READ) or b"")
+
+
+class ScriptHost:
+    """Single-threaded: one poll over the supervisor, the output files and the script's end."""
+
+    def __init__(self, order: dict[str, Any], listener: socket.socket) -> None:
+        self._order, self._listener = order, listener
+        name = "%s/%d" % (order["session"], order["rank"])
+        self._ringer = Ringer(Path(order["bell"]), Path(order["address"]), name)
+        self._folder = Path(order["journal"])
+        self._journal = JournalWriter(self._folder, order["rank"], self._ringer.ring)
+        self._outputs = [_Output("stdout", self._folder / "script.out"), _Output("stderr", self._folder / "script.err")]
+        self._watch = FileWatch()
+        for output in self._outputs:
+            self._watch.add(output.path)
+        self._supervisor: Optional[socket.socket] = None
+        self._decoder = FrameDecoder()
+        self._script: Optional[subprocess.Popen[bytes]] = None
+        self._end = -1
+        self._job, self._attempt, self._answered = "", 0, 0
+        self._is_done = False
+
+    def serve(self) -> None:
+        """Until the script has ended and all it wrote is in the journal."""
+        while not self._is_done:
+            ready = self._wait()
+            if self._listener.fileno() in ready:
+                self._accept()
+            if self._supervisor and self._supervisor.fileno() in ready:
+                self._hear(self._supervisor)
+            if self._watch.fileno() in ready:
+                self._take_output(self._watch.read())
+            if self._end in ready:
+                self._finish()
+
+    def _wait(self) -> set[int]:
+        poll = select.poll()
+        sources = [self._listener.fileno(), self._watch.fileno()]
+        sources += [self._supervisor.fileno()] if self._supervisor else []
+        sources += [self._end] if self._end >= 0 else []
+        for source in sources:
+            poll.register(source, select.POLLIN)
+        return {descriptor for descriptor, _ in poll.poll()}
+
+    def _accept(self) -> None:
+        if self._supervisor:
+            self._supervisor.close()
+        self._supervisor, _ = self._listener.accept()
+        self._decoder = FrameDecoder()
+        state = {"pid": os.getpid(), "running": self._job, "done": []}
+        self._supervisor.sendall(encode_frame(Type.HELLO, state))
+
+    def _hear(self, supervisor: socket.socket) -> None:
+        try:
+            data = supervisor.recv(_READ)
+            for frame in self._decoder.feed(data):
+                self._serve(frame)
+        except (OSError, WireError):
+            data = b""
+        if not data:
+            supervisor.close()
+            self._supervisor = None
+
+    def _serve(self, frame: Frame) -> None:
+        if frame.type is Type.RUN and not self._script:
+            self._run(frame.header)
+        elif frame.type is Type.INPUT:
+            self._type(frame.header)
+        elif frame.type is Type.INTERRUPT and self._script:
+            os.killpg(self._script.pid, signal.SIGINT)
+        elif frame.type is Type.STOP:
+            self._is_done = True  # the supervisor ends the whole tree
+
+    def _run(self, header: dict[str, Any]) -> None:
+        self._job, self._attempt = header["job"], header["attempt"]
+        environment = dict(os.environ if self._order["environment"] is None else self._order["environment"])
+        environment[MARK] = make_mark(self._order["session"], self._order["rank"])
+        environment["PYTHONUNBUFFERED"] = "1"  # into a file Python would hold lines back until there are 8 KiB
+        try:
+            self._script = subprocess.Popen(
+                self._order["command"], stdin=subprocess.PIPE, stdout=self._outputs[0].file, stderr=self._outputs[1].file,
+                cwd=self._order["directory"], env=environment, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            self._append("stderr", "%s: %s\n" % (self._order["command"][0], error.strerror))
+            self._close(127)
+            return
+        self._end = os.pidfd_open(self._script.pid)
+
+    def _type(self, header: dict[str, Any]) -> None:
+        """A line for the script's standard input, or its end; one that comes again after a cut is not typed twice."""
+        if not self._script or not self._script.stdin or header["seq"] <= self._answered:
+            return
+        self._answered = header["seq"]
+        try:
+            self._script.stdin.write(header["value"].encode())
+            self._script.stdin.flush()
+            if header.get("eof"):
+                self._script.stdin.close()
+        except (OSError, ValueError):
+            pass  # it reads no more
+
+    def _take_output(self, grown: list[Path]) -> None:
+        for path in grown:
+            for output in self._outputs:
+                if output.path == path:
+                    self._drain(output)
+
+    def _drain(self, output: _Output) -> bool:
+        text = output.read()
+        if text:
+            self._append(output.name, text)
+        return bool(text)
+
+    def _append(self, name: str, text: str) -> None:
+        content = json.dumps({"name": name, "text": text}).encode()
+        self._journal.append(Kind.STREAM, [_HEADER, b"{}", b"{}", content], self._job, self._attempt)
+
+    def _finish(self) -> None:
+        assert self._script
+        code = self._script.wait()
+        for output in self._outputs:
+            while self._drain(output):
+                pass
+        self._close(code)
+
+    def _close(self, code: int) -> None:
+        status = "ok" if code == 0 else "error"
+        reply = {"status": status, "exit": code, "ename": "" if code == 0 else "SystemExit", "evalue": str(code)}
+        state = json.dumps({"state": "done", "reply": reply}).encode()
+        self._journal.append(Kind.STATE, [b"{}", b"{}", b"{}", state], self._job, self._attempt)
+        self._ringer.tell("done %s" % self._job)
+        self._is_done = True
+
+
+def main(arguments: list[str]) -> None:
+    """Read the order, open the socket, say so by closing standard output, serve."""
+    order = json.loads(sys.stdin.read())
+    Path(order["socket"]).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(order["socket"])
+    listener.listen(4)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    host = ScriptHost(order, listener)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    host.serve()
+    exit_file = Path(order["journal"]) / ("r%d.exit" % order["rank"])
+    exit_file.write_text(json.dumps({"pid": os.getpid(), "code": 0}))

@@ -1,0 +1,102 @@
+"""What the command does with what was typed: verbs, `attach`, scripts.
+
+Called by `cli.main`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from choline_jupyter.errors import RequestError, UnknownJob
+from choline_jupyter.model.job import JobRow
+from choline_jupyter.model.names import make_identifier
+from choline_jupyter.session.bridge import Bridge, get_bridge
+from choline_jupyter.session.console import Console, find_status
+from choline_jupyter.session.keeper import start_keeper
+from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequest, VersionRequest, parse_command
+from choline_jupyter.session.outcome import Outcome
+from choline_jupyter.session.spec import SessionSpec, copy_environment
+from choline_jupyter.session.usage import PROGRAM, render_help
+from choline_jupyter.session.verbs import Verbs, confirm_on_terminal, find_version
+
+
+def run(arguments: list[str]) -> int:
+    """Do what the arguments ask for; returns the exit status. Raises CholineError."""
+    request = parse_command(arguments)
+    if isinstance(request, HelpRequest):
+        print(render_help(request.topic, PROGRAM))
+    elif isinstance(request, VersionRequest):
+        print(find_version())
+    elif isinstance(request, ScriptRequest):
+        return run_script(get_bridge(), request)
+    elif request.verb == "attach":
+        return attach(get_bridge(), request)
+    else:
+        print(Verbs(get_bridge(), confirm_on_terminal).perform(request, os.getcwd()))
+    return 0
+
+
+def run_script(bridge: Bridge, request: ScriptRequest) -> int:
+    """Run a script as the one job of a session of its own; its exit status is ours."""
+    script = Path(request.script)
+    if not script.is_file():
+        raise RequestError(f"There is no script {request.script!r}.", "Give the path of a file.")
+    job_id = make_identifier("j")
+    spec = SessionSpec(
+        request.options.text("session") or f"{script.name} {job_id}",
+        request.options.text("provider") or "local",
+        environment=copy_environment(),
+        command=(sys.executable, str(script.absolute()), *request.args),
+    )
+    session = bridge.call(bridge.engine.open(spec))
+    is_detached = request.options.has("detach")
+    job = JobRow(job_id, session.row.id, name=script.name, detached=is_detached)
+    bridge.post(session.run, job, script.read_text(errors="replace"), {"msg_id": job_id})
+    console = Console(session, bridge)
+    if is_detached:
+        bridge.post(session.type_text, 1, "", True)
+        start_keeper()
+        print(f"Job {job_id} runs on by itself; `choline attach {job_id}` shows it.")
+        return 0
+    console.pass_input()
+    status = console.follow(job_id)
+    bridge.engine.close_row(session.row)
+    return status
+
+
+def attach(bridge: Bridge, request: VerbRequest) -> int:
+    """Show a job from its first line, then live; its exit status is ours."""
+    job = find_job(bridge, request.positionals[0] if request.positionals else "")
+    engine = bridge.engine
+    row = next(row for row in engine.store.list_sessions() if row.id == job.session)
+    if not job.state.is_open:
+        return replay(bridge, job)
+    session = bridge.call(engine.join(row, follow=False))
+    seen = engine.store.find_contiguous(row.id)
+    console, outcome = Console(session, bridge), Outcome()
+    for event in engine.store.read_job(job.id):
+        if event.seq <= seen.get(event.series, 0) and console.show(event, outcome):
+            return find_status(outcome)
+    bridge.call(engine.follow(session, seen))
+    return console.follow(job.id)
+
+
+def replay(bridge: Bridge, job: JobRow) -> int:
+    """Show a job that is over."""
+    from choline_jupyter.session.report import render_text
+
+    for event in bridge.engine.store.read_job(job.id):
+        sys.stdout.write(render_text(event))
+    return 0 if job.status == "ok" else 1
+
+
+def find_job(bridge: Bridge, prefix: str) -> JobRow:
+    """The job named, or the newest of all; raises UnknownJob."""
+    store = bridge.engine.store
+    job = store.find_job(prefix) if prefix else next(iter(store.list_jobs(limit=1)), None)
+    if job is None:
+        what = f"There is no job {prefix!r}." if prefix else "No job has run yet."
+        raise UnknownJob(what, "`choline status` lists the newest.")
+    return job

@@ -1,0 +1,82 @@
+"""A job in a terminal: its text on standard output and error, its prompts from standard input.
+
+Called by `cli`, in its main thread. Rich output shows as its text.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from choline_jupyter.model.event import Event, Kind
+from choline_jupyter.session.interrupt import Interrupts
+from choline_jupyter.session.live import LiveSession, is_end
+from choline_jupyter.session.outcome import Outcome, note_state
+from choline_jupyter.session.report import render_text
+
+if TYPE_CHECKING:
+    from choline_jupyter.session.bridge import Bridge
+
+_SCRIPT_FAILED = 1
+
+
+class Console:
+    """Shows one session's jobs."""
+
+    def __init__(self, session: LiveSession, bridge: Bridge) -> None:
+        self._session, self._bridge = session, bridge
+
+    def follow(self, job: str) -> int:
+        """Show a job until it ends and return its exit status; Ctrl-C interrupts it."""
+        outcome = Outcome()
+        with Interrupts(lambda: self._bridge.post(self._session.interrupt, job)) as interrupts:
+            while outcome.failure is None:
+                event = self._session.feed.get(interrupts.patience)
+                if event is None:
+                    interrupts.check(job)
+                    outcome.failure = self._session.failure
+                elif event.job == job and self.show(event, outcome):
+                    break
+        if outcome.failure:
+            raise outcome.failure
+        return find_status(outcome)
+
+    def show(self, event: Event, outcome: Outcome) -> bool:
+        """One event of the job; True when it ends it."""
+        if event.kind is Kind.STATE:
+            note_state(event, outcome)
+        elif event.kind is Kind.INPUT:
+            self._ask(event)
+        else:
+            stream = sys.stderr if _is_for_stderr(event) else sys.stdout
+            stream.write(render_text(event))
+            stream.flush()
+        return is_end(event)
+
+    def pass_input(self) -> None:
+        """Have what is typed here (or piped in) go to the script, until it ends."""
+        threading.Thread(target=self._pass_lines, name="choline-stdin", daemon=True).start()
+
+    def _pass_lines(self) -> None:
+        number = 0
+        for number, line in enumerate(sys.stdin, 1):
+            self._bridge.post(self._session.type_text, number, line, False)
+        self._bridge.post(self._session.type_text, number + 1, "", True)
+
+    def _ask(self, event: Event) -> None:
+        self._bridge.post(self._session.answer, event, input(str(event.read_content().get("prompt", ""))))
+
+
+def find_status(outcome: Outcome) -> int:
+    """The exit status that a shell expects: a script's own, 128 + signal, 1 for a cell that failed."""
+    code = outcome.reply.get("exit")
+    if isinstance(code, int):
+        return code if code >= 0 else 128 - code
+    return 0 if outcome.reply.get("status") == "ok" else _SCRIPT_FAILED
+
+
+def _is_for_stderr(event: Event) -> bool:
+    return event.kind in (Kind.ERROR, Kind.GAP) or (
+        event.kind is Kind.STREAM and event.read_content().get("name") == "stderr"
+    )
