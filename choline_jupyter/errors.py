@@ -119,6 +119,10 @@ class RemoteException(JobError):
         last_line = f"{self.name}: {self.value}" if self.value else self.name
         return "\n".join([*(self.traceback or (last_line,)), *self._list_notes()])
 
+    def _render_traceback_(self) -> list[str]:
+        """The remote kernel's own list: each frame is one entry of several lines."""
+        return [*self.traceback, *self._list_notes()] if self.traceback else super()._render_traceback_()
+
 
 class KernelDied(JobError):
     """The kernel ended in mid-cell: a crash, or a call that leaves the process."""

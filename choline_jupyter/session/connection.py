@@ -197,12 +197,7 @@ class Connection:
 
     async def _drop(self) -> str:
         channel, self._channel = self._channel, None
-        if channel is None:
-            return ""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(None, channel.close)
-        except RuntimeError:  # the interpreter is on its way out and has no executor any more
-            return channel.close()
+        return await channel.close() if channel else ""
 
     async def _ping(self) -> None:
         """Find a channel that has gone silent within two periods."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Callable
 
@@ -29,10 +30,15 @@ class Channel:
     writer: asyncio.StreamWriter
     end: Callable[[], str]
 
-    def close(self) -> str:
+    async def close(self) -> str:
         """End the channel and what carries it; returns what the other side said on its error stream, if anything."""
         self.writer.close()
-        return self.end()
+        with suppress(OSError):
+            await self.writer.wait_closed()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, self.end)
+        except RuntimeError:  # the interpreter is on its way out and has no executor any more
+            return self.end()
 
 
 class Transport(abc.ABC):
