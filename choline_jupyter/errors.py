@@ -12,6 +12,7 @@
     │   └── AgentFailed         the agent did not start, or answered that it could not do its work
     ├── JobError                the cell or script itself
     │   ├── RemoteException     the user's code raised; shown as if it had raised here
+    │   │   └── ShownException  its traceback stands in the cell already
     │   ├── KernelDied
     │   ├── OutOfMemory
     │   ├── Interrupted
@@ -26,6 +27,7 @@ builtin's, and what the user sees of an error is its own sentences, never a stac
 
 from __future__ import annotations
 
+from bdb import BdbQuit
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -124,6 +126,10 @@ class RemoteException(JobError):
         return [*self.traceback, *self._list_notes()] if self.traceback else super()._render_traceback_()
 
 
+class ShownException(RemoteException, BdbQuit):
+    """One whose traceback stands in the cell already: IPython ends a cell by `BdbQuit` as failed without a word."""
+
+
 class KernelDied(JobError):
     """The kernel ended in mid-cell: a crash, or a call that leaves the process."""
 
@@ -148,15 +154,18 @@ class StoreFailed(DataError):
     """The ledger or the event store failed."""
 
 
-def make_remote_exception(content: Mapping[str, Any], still_billing: Sequence[str] = ()) -> RemoteException:
+def make_remote_exception(
+    content: Mapping[str, Any], still_billing: Sequence[str] = (), *, is_shown: bool = False
+) -> RemoteException:
     """The exception an `error` message's content tells of, in a class named as the remote one.
 
     The name is what the local kernel reports as `ename`, so a notebook records `ValueError`, not our word for it.
+    With `is_shown` its traceback stands in the cell already and is not shown again.
     """
     name, value = str(content.get("ename", "")), str(content.get("evalue", ""))
     lines = content.get("traceback")
     traceback = [str(line) for line in lines] if isinstance(lines, list) else []
-    kind: type[RemoteException] = RemoteException
+    kind: type[RemoteException] = ShownException if is_shown else RemoteException
     if name.isidentifier():
-        kind = type(name, (RemoteException,), {"__module__": __name__})
+        kind = type(name, (kind,), {"__module__": __name__})
     return kind(name or "Exception", value, traceback, still_billing)

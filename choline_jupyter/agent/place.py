@@ -56,6 +56,19 @@ class Place:
             return fallback
 
 
+def find_directory(wanted: str) -> str:
+    """Where a session can run: the path its user has at home, made if need be; else a folder of that name here."""
+    if os.path.isdir(wanted):
+        return wanted
+    try:
+        os.makedirs(wanted, exist_ok=True)
+        return wanted
+    except OSError:
+        here = os.path.join(os.path.expanduser("~"), "choline", os.path.basename(wanted.rstrip("/")) or "session")
+        os.makedirs(here, exist_ok=True)
+        return here
+
+
 def _find_state() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"))
 

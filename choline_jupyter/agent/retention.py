@@ -36,7 +36,9 @@ class Retention:
 
     def sweep(self, living: set[str]) -> None:
         """Delete what may go, of all sessions on this disk. Blocks; for an executor."""
-        for directory in sorted(self._sessions.iterdir()) if self._sessions.is_dir() else ():
+        if not self._sessions.is_dir():
+            return
+        for directory in sorted(self._sessions.iterdir()):
             self._save(directory)
             if directory.name in living:
                 self._thin(directory)

@@ -122,11 +122,11 @@ class ScriptHost:
         environment["PYTHONUNBUFFERED"] = "1"  # into a file Python would hold lines back until there are 8 KiB
         try:
             self._script = subprocess.Popen(
-                self._order["command"], stdin=subprocess.PIPE, stdout=self._outputs[0].file, stderr=self._outputs[1].file,
+                [self._order["python"], *self._order["command"]], stdin=subprocess.PIPE, stdout=self._outputs[0].file, stderr=self._outputs[1].file,
                 cwd=self._order["directory"], env=environment, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            self._append("stderr", "%s: %s\n" % (self._order["command"][0], error.strerror))
+            self._append("stderr", "%s: %s\n" % (self._order["python"], error.strerror))
             self._close(127)
             return
         self._end = os.pidfd_open(self._script.pid)

@@ -22,9 +22,10 @@ from typing import Any
 from choline_jupyter.agent.client import Client, Refused
 from choline_jupyter.agent.digest import find_digest
 from choline_jupyter.agent.door import open_channel
+from choline_jupyter.agent.environment import EnvironmentFault, Environments
 from choline_jupyter.agent.journal import find_last_seq, list_ranks
 from choline_jupyter.agent.nursery import Nursery, NurseryError
-from choline_jupyter.agent.place import Place
+from choline_jupyter.agent.place import Place, find_directory
 from choline_jupyter.agent.rank import Rank
 from choline_jupyter.agent.retention import Retention
 from choline_jupyter.agent.session import HostedSession, read_spec
@@ -45,6 +46,7 @@ class Supervisor:
         self.retention = Retention(place.home / "sessions")
         self._clients: set[Client] = set()
         self._nursery = Nursery(place.home, place.log)
+        self._environments = Environments()
         self._linger = linger
         self._tasks: set[asyncio.Future[None]] = set()
         self._quiet_since = time.monotonic()
@@ -140,7 +142,30 @@ class Supervisor:
 
     async def _fork(self, session: HostedSession, rank: Rank) -> None:
         """Have the rank's process made and connect to it; a failure is the rank's death."""
-        order = {
+        try:
+            await self._settle(session)
+            rank.pid = await self._nursery.start(session.spec, self._make_order(session, rank))
+        except (NurseryError, EnvironmentFault, OSError) as error:
+            rank.fail(str(error))
+            return
+        if not await rank.connect():
+            rank.fail("the kernel's process could not be reached")
+
+    async def _settle(self, session: HostedSession) -> None:
+        """Find the interpreter and the folder, where the session does not bring its own."""
+        spec = session.spec
+        if not spec["python"]:
+            spec["python"] = await self._environments.find(
+                lambda stage: session.tell({"state": "preparing", "stage": stage})
+            )
+        directory = find_directory(spec["directory"])
+        if directory != spec["directory"]:
+            session.tell({"state": "moved", "wanted": spec["directory"], "directory": directory})
+            spec["directory"] = directory
+        session.save()
+
+    def _make_order(self, session: HostedSession, rank: Rank) -> dict[str, Any]:
+        return {
             "session": session.id,
             "rank": rank.number,
             "journal": str(session.directory),
@@ -150,13 +175,6 @@ class Supervisor:
             "directory": session.spec["directory"],
             "environment": session.environment,
         }
-        try:
-            rank.pid = await self._nursery.start(session.spec, order)
-        except (NurseryError, OSError) as error:
-            rank.fail(str(error))
-            return
-        if not await rank.connect():
-            rank.fail("the kernel's process could not be reached")
 
     async def _adopt(self) -> None:
         """Take over what an earlier supervisor left: living ranks, and sessions whose ranks did not survive."""

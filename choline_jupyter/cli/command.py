@@ -13,11 +13,11 @@ from choline_jupyter.errors import RequestError, UnknownJob
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import Bridge, get_bridge
-from choline_jupyter.session.console import Console, find_status
+from choline_jupyter.session.console import Console, answer_on_terminal, find_status
+from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.keeper import start_keeper
 from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequest, VersionRequest, parse_command
 from choline_jupyter.session.outcome import Outcome
-from choline_jupyter.session.spec import SessionSpec, copy_environment
 from choline_jupyter.session.usage import PROGRAM, render_help
 from choline_jupyter.session.verbs import Verbs, confirm_on_terminal, find_version
 
@@ -44,13 +44,9 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     if not script.is_file():
         raise RequestError(f"There is no script {request.script!r}.", "Give the path of a file.")
     job_id = make_identifier("j")
-    spec = SessionSpec(
-        request.options.text("session") or f"{script.name} {job_id}",
-        request.options.text("provider") or "local",
-        environment=copy_environment(),
-        command=(sys.executable, str(script.absolute()), *request.args),
-    )
-    session = bridge.call(bridge.engine.open(spec))
+    name = request.options.text("session") or f"{script.name} {job_id}"
+    spec = make_spec(name, request.options, (str(script.absolute()), *request.args))
+    session = bridge.call(bridge.engine.open(spec), answer_on_terminal)
     is_detached = request.options.has("detach")
     job = JobRow(job_id, session.row.id, name=script.name, detached=is_detached)
     bridge.post(session.run, job, script.read_text(errors="replace"), {"msg_id": job_id})

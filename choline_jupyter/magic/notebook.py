@@ -6,6 +6,7 @@ Made once per IPython shell by the magics; lives in the shell's main thread.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import get_bridge
 from choline_jupyter.session.keeper import start_keeper
 from choline_jupyter.session.options import CellRequest, HelpRequest, VerbRequest, VersionRequest, parse_cell, parse_line
-from choline_jupyter.session.spec import SessionSpec, copy_environment
+from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.usage import MAGIC, render_help
 from choline_jupyter.session.verbs import Verbs, find_version
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from choline_jupyter.session.live import LiveSession
+    from choline_jupyter.session.spec import SessionSpec
 
 _LARGEST_CODE = 15 << 20  # a cell travels in one frame
 
@@ -41,8 +43,9 @@ class Notebook:
         self._verbs = Verbs(self._bridge)
         self._screen: Screen = RelayScreen(shell) if can_relay(shell) else PlainScreen(shell)
         self._payloads: Any = shell.payload_manager
+        self._current: SessionSpec | None = None
         self._stages: dict[str, Stage] = {}
-        self._open_stages: dict[tuple[str, str], Stage] = {}
+        self._open_stages: dict[tuple[str, str, str], Stage] = {}
         self._directories: dict[str, str] = {}
         if self._bridge.engine.notice:
             print("choline:", self._bridge.engine.notice)
@@ -53,7 +56,7 @@ class Notebook:
         if len(cell) > _LARGEST_CODE:
             raise RequestError("A cell of more than 15 MB cannot be sent.", "Put the data into a file and read it there.")
         stage = self._open(request)
-        job = self._start(stage, cell, request)
+        job = self._start(stage, cell.removesuffix("\n"), request)  # IPython has added it
         if request.options.has("detach"):
             stage.adopt(job)
             start_keeper()
@@ -76,14 +79,23 @@ class Notebook:
 
     def _open(self, request: CellRequest) -> Stage:
         """The stage of the session asked for; one that is open in this process costs nothing to find."""
-        name = request.options.text("session") or find_name(self._shell)
-        provider = request.options.text("provider") or "local"
-        stage = self._open_stages.get((name, provider))
+        spec = self._choose(request)
+        stage = self._open_stages.get((name, spec.provider, spec.machine))
         if stage is None or self._bridge.engine.sessions.get(stage.session.row.id) is not stage.session:
-            spec = SessionSpec(name, provider, environment=copy_environment())
-            stage = self._find_stage(self._bridge.call(self._bridge.engine.open(spec)))
-            self._open_stages[name, provider] = stage
+            stage = self._find_stage(self._bridge.call(self._bridge.engine.open(spec), self._screen.ask))
+            self._open_stages[name, spec.provider, spec.machine] = stage
         return stage
+
+    def _choose(self, request: CellRequest) -> SessionSpec:
+        """The session that the options mean; without any, the one of the last cell that had some."""
+        names = [name for name in ("session", "provider", "host") if request.options.text(name)]
+        if self._current and not names:
+            return self._current
+        spec = make_spec(request.options.text("session") or find_name(self._shell), request.options)
+        if self._current and (spec.name, spec.machine) != (self._current.name, self._current.machine):
+            print(f"choline: from here on cells run in {spec.name} on {spec.machine}.", file=sys.stderr)
+        self._current = spec
+        return spec
 
     def _find_stage(self, session: LiveSession) -> Stage:
         stage = self._stages.get(session.row.id)

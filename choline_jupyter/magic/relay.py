@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _REMEMBERED = 1000
-_OUTPUTS = (Kind.STREAM, Kind.DISPLAY, Kind.UPDATE, Kind.CLEAR, Kind.RESULT, Kind.COMM)
+_OUTPUTS = (Kind.STREAM, Kind.DISPLAY, Kind.UPDATE, Kind.CLEAR, Kind.RESULT, Kind.ERROR, Kind.COMM)
+_NEVER_REPLACED = (Kind.COMM, Kind.ERROR)  # a local kernel, too, publishes these past `%%capture`
 
 
 def can_relay(shell: InteractiveShell) -> bool:
@@ -34,7 +35,7 @@ class RelayScreen:
         self._kernel: Any = shell.kernel  # type: ignore[attr-defined]  # ipykernel's shell has it
         self._plain = PlainScreen(shell)
         self._publisher = type(shell.display_pub)
-        self._shell = shell
+        self._shell: Any = shell
         self._stdout = type(sys.stdout)
         self._parents: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
@@ -52,7 +53,9 @@ class RelayScreen:
             self._parents.popitem(last=False)
 
     def show(self, event: Event) -> None:
-        if event.kind is not Kind.COMM and self._is_replaced():
+        if event.kind is Kind.ERROR:
+            self._shell._last_traceback = event.read_content().get("traceback")  # what ipykernel puts into its reply
+        if event.kind not in _NEVER_REPLACED and self._is_replaced():
             self._plain.show(event)
         elif event.kind in _OUTPUTS:
             self._send(event)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from choline_jupyter.errors import make_remote_exception
 from choline_jupyter.model.event import Event, Kind
 
 if TYPE_CHECKING:
@@ -34,13 +35,14 @@ class PlainScreen:
     """Through `sys.stdout` and the shell's display publisher: terminals, captured cells, kernels not ipykernel's."""
 
     def __init__(self, shell: InteractiveShell) -> None:
-        self._shell = shell
+        self._shell: Any = shell
         self._shows: dict[Kind, Callable[[dict[str, Any]], None]] = {
             Kind.STREAM: _write_stream,
             Kind.DISPLAY: self._display,
             Kind.UPDATE: self._update,
             Kind.CLEAR: self._clear,
             Kind.RESULT: self._show_result,
+            Kind.ERROR: self._show_error,
         }
 
     def begin(self, msg_id: str) -> None:
@@ -72,6 +74,12 @@ class PlainScreen:
         else:
             text = str(content.get("data", {}).get("text/plain", ""))
             sys.stdout.write(f"Out[{content.get('execution_count')}]: {text}\n")
+
+
+    def _show_error(self, content: dict[str, Any]) -> None:
+        """As the shell shows a traceback that it has formatted itself: IPython has no public way in."""
+        error = make_remote_exception(content)
+        self._shell._showtraceback(type(error), error, list(error.traceback))
 
 
 def _write_stream(content: dict[str, Any]) -> None:

@@ -85,10 +85,8 @@ class Stage:
 
     def _replay_event(self, event: Event, outcome: Outcome) -> bool:
         self._redirect(event)
-        if event.kind is Kind.ERROR:
-            outcome.error = event
-        elif event.kind is Kind.STATE:
-            note_state(event, outcome)
+        if event.kind is Kind.STATE:
+            self._note(event, outcome)
             return is_end(event)
         elif event.kind is not Kind.INPUT:
             self._show(event)
@@ -112,10 +110,8 @@ class Stage:
         if event.kind is Kind.INPUT:
             with interrupts.let_through():
                 self._ask(event)
-        elif event.kind is Kind.ERROR:
-            outcome.error = event
         elif event.kind is Kind.STATE:
-            note_state(event, outcome)
+            self._note(event, outcome)
         else:
             outcome.is_full = outcome.is_full or event.kind is Kind.GAP
             self._show(self._join(event))
@@ -142,10 +138,18 @@ class Stage:
     def _show_other(self, event: Event) -> None:
         """What belongs to no running cell: background output of our jobs, widgets, other notebooks' jobs."""
         self.seen[event.series] = event.seq
-        if event.kind is Kind.STATE:
+        if event.kind is Kind.STATE and event.series.rank == SUPERVISOR_RANK:
+            if not event.job:
+                note_state(event, Outcome())
+        elif event.kind is Kind.STATE:
             self._note_idle(event)
         elif event.kind is Kind.COMM or event.job in self._mine or not event.job:
             self._show(event)
+
+    def _note(self, event: Event, outcome: Outcome) -> None:
+        kept = self._filter(event)
+        if kept:
+            note_state(kept, outcome)
 
     def _show(self, event: Event) -> None:
         if event.kind is Kind.GAP:
@@ -213,8 +217,6 @@ class Stage:
                 handled.wait(_SLICE)
 
     def _note_idle(self, event: Event) -> None:
-        if event.series.rank == SUPERVISOR_RANK:
-            return
         handled = self._idles.get(event.read_parent_id() or "")
         if handled:
             handled.set()

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import ClassVar
 
-from choline_jupyter.providers.provider import Offer, Provider
+from choline_jupyter.providers.provider import Access, Offer, Provider
 from choline_jupyter.transport.channel import Transport
 from choline_jupyter.transport.pipe import PipeTransport
 
@@ -20,7 +20,7 @@ class LocalProvider(Provider):
 
     name: ClassVar[str] = "local"
     capabilities: ClassVar[frozenset[str]] = frozenset({"free", "label_on_create"})
-    is_own_machine: ClassVar[bool] = True
+    is_this_machine: ClassVar[bool] = True
 
     def __init__(self, python: str = sys.executable, home: str = "", options: tuple[str, ...] = ()) -> None:
         self._python, self._home, self._options = python, home, options
@@ -39,6 +39,9 @@ class LocalProvider(Provider):
     async def destroy(self, label: str) -> None:
         self._labels.discard(label)
 
-    def connect(self, label: str, start: bool = True) -> Transport:
-        options = self._options if start else (*self._options, "--no-start")
+    def connect(self, label: str, access: Access = Access()) -> Transport:
+        options = self._options if access.start else (*self._options, "--no-start")
         return PipeTransport(self._python, self._home, options)
+
+    def find_python(self, label: str) -> str:
+        return self._python

@@ -9,7 +9,18 @@ import abc
 from dataclasses import dataclass
 from typing import ClassVar
 
+from choline_jupyter.transport.askpass import Ask
 from choline_jupyter.transport.channel import Transport
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a machine may be reached: whether an agent may be started there, who answers questions (None: nobody), and
+    the fingerprint (SHA256:...) of an unknown host key that the user has accepted beforehand."""
+
+    start: bool = True
+    ask: Ask | None = None
+    accept_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class Provider(abc.ABC):
 
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[str]] = frozenset()
-    is_own_machine: ClassVar[bool] = False
+    is_this_machine: ClassVar[bool] = False
 
     @abc.abstractmethod
     async def list_offers(self) -> list[Offer]:
@@ -48,5 +59,9 @@ class Provider(abc.ABC):
         """End an instance; one that is gone already is a success. Safe to call again."""
 
     @abc.abstractmethod
-    def connect(self, label: str, start: bool = True) -> Transport:
-        """The way to the agent on an instance; no I/O before its `open`. Without `start` only one that runs counts."""
+    def connect(self, label: str, access: Access = Access()) -> Transport:
+        """The way to the agent on an instance; no I/O before its `open`. Raises ConfigError for an impossible label."""
+
+    def find_python(self, label: str) -> str:
+        """The interpreter for sessions on an instance; empty: the agent finds or makes one."""
+        return ""

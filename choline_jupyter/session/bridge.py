@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from choline_jupyter.session.engine import Engine
+from choline_jupyter.session.prompts import Answer
 
 Result = TypeVar("Result")
 
@@ -31,10 +32,15 @@ class Bridge:
         self.engine = self._make()
         atexit.register(self._close)
 
-    def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine in the engine's loop and wait for what it returns or raises."""
+    def call(self, coroutine: Coroutine[Any, Any, Result], answer: Answer | None = None) -> Result:
+        """Run a coroutine in the engine's loop and wait for what it returns or raises.
+
+        Meanwhile `answer(question, is_secret)` is called here for what the other machine asks of the user.
+        """
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
+            if answer:
+                self.engine.prompts.serve(future, answer)
             return future.result()
         except KeyboardInterrupt:
             future.cancel()

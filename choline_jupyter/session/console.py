@@ -5,6 +5,7 @@ Called by `cli`, in its main thread. Rich output shows as its text.
 
 from __future__ import annotations
 
+import getpass
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ class Console:
                 if event is None:
                     interrupts.check(job)
                     outcome.failure = self._session.failure
-                elif event.job == job and self.show(event, outcome):
+                elif event.job in (job, "") and self.show(event, outcome):
                     break
         if outcome.failure:
             raise outcome.failure
@@ -66,6 +67,13 @@ class Console:
 
     def _ask(self, event: Event) -> None:
         self._bridge.post(self._session.answer, event, input(str(event.read_content().get("prompt", ""))))
+
+
+def answer_on_terminal(question: str, is_secret: bool) -> str:
+    """What ssh asks while a connection is made; raises EOFError where nobody is there."""
+    if not sys.stdin.isatty():
+        raise EOFError
+    return getpass.getpass(question) if is_secret else input(question)
 
 
 def find_status(outcome: Outcome) -> int:

@@ -7,6 +7,7 @@ other threads call them. Promise: importing this starts nothing; the first use s
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,14 +19,18 @@ from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.ledger.location import find_data_directory
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.model.session import SessionRow, SessionState
+from choline_jupyter.providers.config import ConfigError
+from choline_jupyter.providers.provider import Access, Provider
 from choline_jupyter.providers.registry import list_names, load_provider
 from choline_jupyter.session.connection import Connection
 from choline_jupyter.session.live import LiveSession
+from choline_jupyter.session.prompts import Prompts
+from choline_jupyter.session.spec import SessionSpec, copy_environment
+from choline_jupyter.transport.channel import Transport
 from choline_jupyter.wire.frame import Type
 
 if TYPE_CHECKING:
     from choline_jupyter.model.event import Series
-    from choline_jupyter.session.spec import SessionSpec
 
 _PATIENCE = 10.0
 
@@ -40,16 +45,16 @@ class Engine:
         self.store = EventStore(self.directory, self._note_stored)
         self.sessions: dict[str, LiveSession] = {}
         self._loop = loop
+        self.prompts = Prompts()
         self._connections: dict[tuple[str, str], Connection] = {}
 
     async def open(self, spec: SessionSpec) -> LiveSession:
         """The session asked for, found or made; the agent's answer is not waited for. Raises CholineError."""
+        connection = await self._connect(spec.provider, spec.machine, self._make_access(spec.accept_key))
         row = await self._loop.run_in_executor(None, self._claim, spec)
         session = self.sessions.get(row.id)
         if session is None:
-            connection = await self._reach(row)
-            session = self.sessions.get(row.id) or LiveSession(row, spec, connection, self.store)
-            self.sessions[row.id] = session
+            session = self.sessions[row.id] = LiveSession(row, _complete(spec), connection, self.store)
             session.open()
         return session
 
@@ -81,7 +86,7 @@ class Engine:
     async def describe(self, provider: str, machine: str, start: bool = False) -> dict[str, Any] | None:
         """What the agent of a machine says of itself; None when there is none and `start` does not allow one."""
         with suppress(HostError):
-            connection = await self._connect(provider, machine, start)
+            connection = await self._connect(provider, machine, Access(start))
             return await connection.request(Type.STATUS, {})
         return None
 
@@ -91,9 +96,9 @@ class Engine:
             await connection.close()
 
     def find_row(self, name: str) -> SessionRow:
-        """An open session by its name or id; raises UnknownSession."""
+        """An open session by its name, id or machine; raises UnknownSession."""
         for row in self.store.list_sessions():
-            if row.state.is_open and name in (row.name, row.id):
+            if row.state.is_open and name in (row.name, row.id, row.machine):
                 return row
         raise UnknownSession(f"There is no open session {name!r}.", "`choline status` lists them.")
 
@@ -116,12 +121,15 @@ class Engine:
             lock.close()
 
     async def _reach(self, row: SessionRow) -> Connection:
-        return await self._connect(row.provider, row.machine, start=True)
+        return await self._connect(row.provider, row.machine, self._make_access())
 
-    async def _connect(self, provider: str, machine: str, start: bool) -> Connection:
+    def _make_access(self, accept_key: str = "") -> Access:
+        return Access(True, self.prompts.ask, accept_key)
+
+    async def _connect(self, provider: str, machine: str, access: Access) -> Connection:
         key = (provider, machine)
         if key not in self._connections:
-            connection = Connection(_load(provider).connect(machine, start))
+            connection = Connection(_find_way(provider, machine, access))
             await connection.open()
             self._connections.setdefault(key, connection)
         return self._connections[key]
@@ -137,7 +145,21 @@ class Engine:
             session.connection.send(Type.ACK, {"session": series.session, "rank": series.rank, "seq": seq})
 
 
-def _load(name: str) -> Any:
+def _complete(spec: SessionSpec) -> SessionSpec:
+    """What the provider adds: the interpreter, and on this machine the environment of whoever asks."""
+    provider = _load(spec.provider)
+    environment = copy_environment() if provider.is_this_machine else None
+    return dataclasses.replace(spec, python=provider.find_python(spec.machine), environment=environment)
+
+
+def _find_way(provider: str, machine: str, access: Access) -> Transport:
+    try:
+        return _load(provider).connect(machine, access)
+    except ConfigError as error:
+        raise RequestError(str(error), "Mend it and run the cell again.") from None
+
+
+def _load(name: str) -> Provider:
     try:
         return load_provider(name)
     except KeyError:

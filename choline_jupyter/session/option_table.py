@@ -102,6 +102,8 @@ TABLE = Table(
     options=(
         Option("session", Kind.TEXT, "run in the session of this name", _RUN, "NAME", NAME_LENGTH),
         Option("provider", Kind.TEXT, "where the machine comes from (default: local)", _RUN, "NAME", NAME_LENGTH),
+        Option("host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _RUN, "HOST"),
+        Option("accept-host-key", Kind.TEXT, "the fingerprint of a new host's key", _RUN, "SHA256:..."),
         Option("detach", Kind.FLAG, "start the job and return at once; it goes on by itself", _RUN),
         Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _RUN),
         Option("all", Kind.FLAG, "every session", ("stop",), instead_of="SESSION"),

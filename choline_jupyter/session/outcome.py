@@ -12,12 +12,18 @@ from typing import Any
 from choline_jupyter.errors import CholineError, DiskFull, KernelDied, OutOfMemory, make_remote_exception
 from choline_jupyter.model.event import Event
 
+_NOTICES = {
+    "queued": "choline: another cell runs in this session; this one waits for its turn.\n",
+    "preparing": "choline: {stage} ...\n",
+    "moved": "choline: {wanted} cannot be made on that machine; the cell runs in {directory}.\n",
+    "restarted": "choline: the session's kernel was started anew; names from before are gone.\n",
+}
+
 
 class Outcome:
     """What became of a job while it was followed."""
 
     def __init__(self) -> None:
-        self.error: Event | None = None
         self.is_full = False
         self.reply: dict[str, Any] = {}
         self.failure: CholineError | None = None
@@ -27,12 +33,10 @@ def raise_outcome(outcome: Outcome) -> None:
     """End the local cell as the remote one ended; returns when it succeeded."""
     if outcome.failure:
         raise outcome.failure
-    if outcome.error:
-        raise make_remote_exception(outcome.error.read_content())
     if outcome.is_full:
         raise DiskFull("The disk that keeps this session's output is full.", "Free some space there and run it again.")
     if outcome.reply.get("status") == "error":
-        raise make_remote_exception(outcome.reply)
+        raise make_remote_exception(outcome.reply, is_shown=True)
 
 
 def note_state(event: Event, outcome: Outcome) -> None:
@@ -45,10 +49,8 @@ def note_state(event: Event, outcome: Outcome) -> None:
         outcome.failure = explain_death(fact)
     elif state == "cancelled":
         outcome.failure = KernelDied(f"The cell did not run: {fact.get('reason')}.", "Run it again.")
-    elif state == "queued":
-        sys.stderr.write("choline: another cell runs in this session; this one waits for its turn.\n")
-    elif state == "restarted":
-        sys.stderr.write("choline: the session's kernel was started anew; names from before are gone.\n")
+    elif state in _NOTICES:
+        sys.stderr.write(_NOTICES[state].format(**fact))
 
 
 def explain_death(fact: dict[str, Any]) -> CholineError:

@@ -6,7 +6,6 @@ Called by `magic` and `cli` to say what they want, by `session.engine` to find o
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, field
 
 from choline_jupyter.model.session import SessionRow, Trust
@@ -18,18 +17,20 @@ LEASE = 1800.0
 class SessionSpec:
     """A session asked for. `name` is the user's or the notebook's path; `lease` is in seconds.
 
-    `command` makes it a session of one script instead of a kernel.
+    `python` empty leaves the interpreter to the provider. `command` makes it a session of one script, not of a kernel.
+    `accept_key` is the fingerprint of an unknown host key that the user has accepted.
     """
 
     name: str
     provider: str = "local"
     machine: str = "this machine"
     directory: str = field(default_factory=os.getcwd)
-    python: str = sys.executable
+    python: str = ""
     environment: dict[str, str] | None = None
     lease: float = LEASE
     trust: Trust = Trust.OWN
     command: tuple[str, ...] = ()
+    accept_key: str = ""
 
     def matches(self, row: SessionRow) -> bool:
         """Whether an existing session is the one asked for."""

@@ -83,12 +83,18 @@ class Verbs:
         if not rows:
             raise UnknownSession("No session is open.", "`%%choline` on top of a cell opens one.")
         if len(mine) != 1 and len(rows) != 1:
-            names = ", ".join(row.name for row in mine or rows)
+            names = ", ".join(_list_names(mine or rows))
             raise RequestError("Several sessions are open.", f"Name one of: {names}.")
         return (mine or rows)[0]
 
     def _ask(self, provider: str, machine: str) -> dict[str, Any] | None:
         return self._bridge.call(self._bridge.engine.describe(provider, machine))
+
+
+def _list_names(rows: list[SessionRow]) -> list[str]:
+    """What to call each: its name, or its machine where several have the name."""
+    names = [row.name for row in rows]
+    return [row.name if names.count(row.name) == 1 else row.machine for row in rows]
 
 
 def find_version() -> str:

@@ -102,15 +102,15 @@ class Bootstrap:
         )
 
 
-def make_bootstrap(python: str = "", options: tuple[str, ...] = ()) -> Bootstrap:
-    """The script for one connection; `python` is tried first, `options` are the connector's."""
+def make_bootstrap(options: tuple[str, ...] = ()) -> Bootstrap:
+    """The script for one connection; `options` are the connector's."""
     mark = "CHOLINE-" + secrets.token_hex(8)
     archive = build_archive()
     script = _SCRIPT.format(
         mark=mark,
         digest=archive.digest,
         size=len(archive.data),
-        pythons=" ".join(map(shlex.quote, [*([python] if python else []), *_PYTHONS])),
+        pythons=" ".join(_PYTHONS),
         receiver=shlex.quote(_RECEIVER),
         options=" ".join(map(shlex.quote, options)),
     )
@@ -119,4 +119,4 @@ def make_bootstrap(python: str = "", options: tuple[str, ...] = ()) -> Bootstrap
 
 def _explain_python(versions: str) -> tuple[str, str]:
     found = f"only Python {', '.join(versions.split())}" if versions.split() else "no Python"
-    return f"The machine has {found}; choline needs 3.9 or newer.", "Install one, or name it with python = in the config."
+    return f"The machine has {found}; choline needs 3.9 or newer.", "Install one there; no rights but the user's are needed."

@@ -46,15 +46,14 @@ class OpenSSHTransport(Transport):
         address: Address,
         ask: Ask | None = None,
         accept_key: str = "",
-        python: str = "",
         options: tuple[str, ...] = (),
         settings: Sequence[str] = (),
     ) -> None:
         self._address, self._ask, self._accept_key = address, ask, accept_key
-        self._python, self._options, self._settings = python, options, tuple(settings)
+        self._options, self._settings = options, tuple(settings)
 
     async def open(self) -> Channel:
-        bootstrap = make_bootstrap(self._python, self._options)
+        bootstrap = make_bootstrap(self._options)
         async with Askpass(self._ask, self._accept_key) as askpass:
             channel = await open_program(self._make_command(bootstrap), {**os.environ, **askpass.environment})
             try:

@@ -6,6 +6,7 @@ stock IPKernelApp with the hook and the bridge in it, and leaves with the kernel
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import socket
@@ -133,7 +134,24 @@ def _redirect(log: Path) -> None:
 
 
 def _reseed() -> None:
-    """Kernels forked from one server must not draw the same numbers; `random` reseeds itself, numpy does not."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed()
+    """Kernels forked from one server must not draw the same numbers; `random` reseeds itself, numpy does not.
+
+    A numpy that has not drawn yet has not loaded its generator either: it will seed itself.
+    """
+    generator = sys.modules.get("numpy.random")
+    if generator is not None:
+        generator.seed()
+
+
+def _leave_out_debugger() -> None:
+    """Load ipykernel's debugger as where debugpy is not installed; a cell's own `import debugpy` is not affected.
+
+    No front end can attach to a rank, and importing debugpy takes as long as all the rest of a kernel's start.
+    """
+    blocked: dict[str, Any] = sys.modules  # None there is what makes an import fail
+    blocked["debugpy"] = None
+    importlib.import_module("ipykernel.debugger")
+    del blocked["debugpy"]
+
+
+_leave_out_debugger()

@@ -1,0 +1,68 @@
+"""The user's configuration of machines: `~/.config/choline/config.toml`.
+
+Read by providers. Lives with the user, never in a notebook.
+
+    [hosts.lab]
+    host = "anna@lab.example.org:2222"    # or an alias of ~/.ssh/config
+    gpus = "2x3090"                       # what is said in offers, where it cannot be asked for
+    python = "/opt/conda/bin/python"      # the interpreter for sessions; without it one is found or made
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class ConfigError(Exception):
+    """The file cannot be read; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """One `[hosts.NAME]` table."""
+
+    name: str
+    host: str
+    gpus: str = ""
+    python: str = ""
+
+
+def find_config() -> Path:
+    """Where the file is, or would be."""
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return Path(base) / "choline" / "config.toml"
+
+
+def read_hosts() -> dict[str, Host]:
+    """The hosts by name; raises ConfigError."""
+    tables = _read().get("hosts", {})
+    if not isinstance(tables, dict):
+        raise ConfigError(f"{find_config()}: `hosts` is not a table.")
+    return {name: _read_host(name, table) for name, table in tables.items()}
+
+
+def _read_host(name: str, table: Any) -> Host:
+    if not isinstance(table, dict) or not isinstance(table.get("host"), str):
+        raise ConfigError(f'{find_config()}: [hosts.{name}] needs host = "user@name[:port]".')
+    unknown = set(table) - {"host", "gpus", "python"}
+    if unknown:
+        raise ConfigError(f"{find_config()}: [hosts.{name}] has {', '.join(sorted(unknown))}, which means nothing.")
+    return Host(name, *(str(table.get(key, "")) for key in ("host", "gpus", "python")))
+
+
+def _read() -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    path = find_config()
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from None

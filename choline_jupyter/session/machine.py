@@ -1,0 +1,31 @@
+"""Which machine the options ask for, as the session that they mean.
+
+Called by `magic` and `cli`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from choline_jupyter.errors import RequestError
+from choline_jupyter.session.spec import SessionSpec
+
+if TYPE_CHECKING:
+    from choline_jupyter.session.option_reader import Values
+
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
+
+
+def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> SessionSpec:
+    """The session that the options mean; raises RequestError where they do not fit together."""
+    host = options.text("host") or ""
+    provider = options.text("provider") or ("ssh" if host else "local")
+    if provider == "ssh" and not host:
+        raise RequestError("The provider ssh needs a machine.", "Add --host user@name.")
+    if host and provider != "ssh":
+        raise RequestError(f"--host does not go with the provider {provider}.", "Leave one of the two out.")
+    accept_key = options.text("accept-host-key") or ""
+    if accept_key and not _FINGERPRINT.match(accept_key):
+        raise RequestError("--accept-host-key wants a fingerprint.", "It has the form SHA256:... of 43 letters and digits.")
+    return SessionSpec(name, provider, host or "this machine", command=command, accept_key=accept_key)
