@@ -54,7 +54,12 @@ def _check_peer(door: socket.socket) -> None:
 async def _wait_readable(door: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(door, lambda: ready.done() or ready.set_result(None))
+
+    def tell() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(door, tell)
     try:
         await asyncio.wait_for(ready, 10)
     except asyncio.TimeoutError:

@@ -41,7 +41,7 @@ class _Server:
         environment = {key: value for key, value in os.environ.items() if key != "JPY_PARENT_PID"}
         with theirs, open(log, "ab") as out:
             self.process = subprocess.Popen(
-                make_command(*arguments, python=python), stdin=theirs, stdout=out, stderr=out,
+                make_command(*arguments, python=python), stdin=theirs.fileno(), stdout=out, stderr=out,
                 start_new_session=True, env=environment, cwd="/",
             )  # fmt: skip
         self.socket = ours
@@ -68,7 +68,8 @@ class _Server:
         """The pid of the rank it has made, 0 when it ended instead."""
         made = self._made[spec["session"], spec["rank"]] = asyncio.get_running_loop().create_future()
         self.writer.write(json.dumps(spec).encode() + b"\n")
-        return await made
+        pid: int = await made
+        return pid
 
 
 class Nursery:

@@ -80,22 +80,27 @@ class Notebook:
     def _open(self, request: CellRequest) -> Stage:
         """The stage of the session asked for; one that is open in this process costs nothing to find."""
         spec = self._choose(request)
-        stage = self._open_stages.get((name, spec.provider, spec.machine))
+        key = (spec.name, spec.provider, spec.machine)
+        stage = self._open_stages.get(key)
         if stage is None or self._bridge.engine.sessions.get(stage.session.row.id) is not stage.session:
             stage = self._find_stage(self._bridge.call(self._bridge.engine.open(spec), self._screen.ask))
-            self._open_stages[name, spec.provider, spec.machine] = stage
+            self._open_stages[key] = stage
+        self._move_to(spec)
+        self._verbs.current = stage.session.row
         return stage
 
     def _choose(self, request: CellRequest) -> SessionSpec:
         """The session that the options mean; without any, the one of the last cell that had some."""
-        names = [name for name in ("session", "provider", "host") if request.options.text(name)]
-        if self._current and not names:
+        is_plain = not any(request.options.text(name) for name in ("session", "provider", "host"))
+        if self._current and is_plain:
             return self._current
-        spec = make_spec(request.options.text("session") or find_name(self._shell), request.options)
-        if self._current and (spec.name, spec.machine) != (self._current.name, self._current.machine):
+        return make_spec(request.options.text("session") or find_name(self._shell), request.options)
+
+    def _move_to(self, spec: SessionSpec) -> None:
+        """Later cells without options run here too; a change is said."""
+        last, self._current = self._current, spec
+        if last and (last.name, last.machine) != (spec.name, spec.machine):
             print(f"choline: from here on cells run in {spec.name} on {spec.machine}.", file=sys.stderr)
-        self._current = spec
-        return spec
 
     def _find_stage(self, session: LiveSession) -> Stage:
         stage = self._stages.get(session.row.id)

@@ -11,7 +11,10 @@ import sys
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from choline_jupyter.magic.screen import PlainScreen
+from ipykernel.iostream import OutStream
+from ipykernel.zmqshell import ZMQDisplayPublisher
+
+from choline_jupyter.magic.screen import PlainScreen, is_capturing
 from choline_jupyter.model.event import Event, Kind, read_object
 
 if TYPE_CHECKING:
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 1000
 _OUTPUTS = (Kind.STREAM, Kind.DISPLAY, Kind.UPDATE, Kind.CLEAR, Kind.RESULT, Kind.ERROR, Kind.COMM)
-_NEVER_REPLACED = (Kind.COMM, Kind.ERROR)  # a local kernel, too, publishes these past `%%capture`
 
 
 def can_relay(shell: InteractiveShell) -> bool:
@@ -34,9 +36,7 @@ class RelayScreen:
     def __init__(self, shell: InteractiveShell) -> None:
         self._kernel: Any = shell.kernel  # type: ignore[attr-defined]  # ipykernel's shell has it
         self._plain = PlainScreen(shell)
-        self._publisher = type(shell.display_pub)
         self._shell: Any = shell
-        self._stdout = type(sys.stdout)
         self._parents: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def begin(self, msg_id: str) -> None:
@@ -55,7 +55,7 @@ class RelayScreen:
     def show(self, event: Event) -> None:
         if event.kind is Kind.ERROR:
             self._shell._last_traceback = event.read_content().get("traceback")  # what ipykernel puts into its reply
-        if event.kind not in _NEVER_REPLACED and self._is_replaced():
+        if self._is_captured(event.kind):
             self._plain.show(event)
         elif event.kind in _OUTPUTS:
             self._send(event)
@@ -64,9 +64,17 @@ class RelayScreen:
         answer = self._kernel.getpass(prompt) if is_password else self._kernel.raw_input(prompt)
         return str(answer)
 
-    def _is_replaced(self) -> bool:
-        """Whether `%%capture` or the like has put something else in the place of the kernel's own outputs."""
-        return type(sys.stdout) is not self._stdout or type(self._shell.display_pub) is not self._publisher
+    def _is_captured(self, kind: Kind) -> bool:
+        """Whether `%%capture` or the like has put something else in the place where a local kernel would put this.
+
+        Errors and comm messages go past it in a local kernel, too.
+        """
+        if kind is Kind.STREAM:
+            return not (isinstance(sys.stdout, OutStream) and isinstance(sys.stderr, OutStream))
+        if kind is Kind.RESULT:
+            return is_capturing(sys.displayhook)
+        publisher = self._shell.display_pub
+        return kind in (Kind.DISPLAY, Kind.UPDATE, Kind.CLEAR) and not isinstance(publisher, ZMQDisplayPublisher)
 
     def _send(self, event: Event) -> None:
         kernel, type_ = self._kernel, event.find_type()

@@ -68,9 +68,9 @@ class PlainScreen:
         self._shell.display_pub.clear_output(wait=bool(content.get("wait")))
 
     def _show_result(self, content: dict[str, Any]) -> None:
-        outputs = getattr(sys.displayhook, "outputs", None)
-        if isinstance(outputs, list):  # IPython's capture_output
-            outputs.append({"data": content.get("data", {}), "metadata": content.get("metadata", {})})
+        if is_capturing(sys.displayhook):
+            bundle = {"data": content.get("data", {}), "metadata": content.get("metadata", {})}
+            sys.displayhook.outputs.append(bundle)  # type: ignore[attr-defined]  # see is_capturing
         else:
             text = str(content.get("data", {}).get("text/plain", ""))
             sys.stdout.write(f"Out[{content.get('execution_count')}]: {text}\n")
@@ -80,6 +80,11 @@ class PlainScreen:
         """As the shell shows a traceback that it has formatted itself: IPython has no public way in."""
         error = make_remote_exception(content)
         self._shell._showtraceback(type(error), error, list(error.traceback))
+
+
+def is_capturing(hook: object) -> bool:
+    """Whether a display hook is the one of IPython's `capture_output`."""
+    return isinstance(getattr(hook, "outputs", None), list)
 
 
 def _write_stream(content: dict[str, Any]) -> None:

@@ -58,11 +58,12 @@ def _read() -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
-        import tomli as tomllib
+        import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]  # there on Python 3.10 only
     path = find_config()
     try:
-        return tomllib.loads(path.read_text())
+        tables: dict[str, Any] = tomllib.loads(path.read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.") from None
+    return tables

@@ -24,6 +24,7 @@ class Verbs:
     def __init__(self, bridge: Bridge, confirm: Callable[[str], bool] | None = None) -> None:
         self._bridge = bridge
         self._confirm = confirm
+        self.current: SessionRow | None = None
 
     def perform(self, request: VerbRequest, here: str) -> str:
         """Do what is asked and return what to print; raises CholineError."""
@@ -77,8 +78,10 @@ class Verbs:
         return [row for row in self._bridge.engine.store.list_sessions() if row.state.is_open]
 
     def _find_here(self, here: str) -> SessionRow:
-        """The open session of this notebook or folder, or the only one there is."""
+        """The session that is used here, else the open one of this notebook or folder, or the only one there is."""
         rows = self._list_all()
+        if self.current and self.current.id in [row.id for row in rows]:
+            return self.current
         mine = [row for row in rows if here in (row.name, row.directory)]
         if not rows:
             raise UnknownSession("No session is open.", "`%%choline` on top of a cell opens one.")

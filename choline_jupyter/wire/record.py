@@ -62,7 +62,7 @@ def measure_record(data: Buffer, offset: int) -> Optional[int]:
 def is_intact(data: Buffer, offset: int, size: int) -> bool:
     """Whether the checksum of the record at `offset`, of `size` bytes in all, holds."""
     crc = PREFIX.unpack_from(data, offset)[1]
-    return zlib.crc32(memoryview(data)[offset + PREFIX.size : offset + size]) == crc
+    return zlib.crc32(memoryview(data)[offset + PREFIX.size : offset + size]) == int(crc)
 
 
 def decode_record(series: Series, data: Buffer) -> Event:
@@ -87,7 +87,9 @@ def _unpack(series: Series, view: memoryview) -> Event:
     for length in lengths:
         parts.append(bytes(view[position : position + length]))
         position += length
-    return Event(series, seq, _KINDS[kind], job, attempt, at, *parts[:_FIXED_PARTS], buffers=tuple(parts[_FIXED_PARTS:]))
+    header, parent, metadata, content = parts[:_FIXED_PARTS]
+    buffers = tuple(parts[_FIXED_PARTS:])
+    return Event(series, seq, _KINDS[kind], job, attempt, at, header, parent, metadata, content, buffers)
 
 
 class RecordDecoder:

@@ -38,7 +38,7 @@ class RankSpec(NamedTuple):
     environment: Optional[dict[str, str]] = None
 
 
-class RankKernel(IPythonKernel):  # type: ignore[misc]  # ipykernel is untyped
+class RankKernel(IPythonKernel):
     """ipykernel's own kernel; a job brings the cell number and the folder of the notebook it comes from."""
 
     jobs: Jobs
@@ -51,7 +51,7 @@ class RankKernel(IPythonKernel):  # type: ignore[misc]  # ipykernel is untyped
             os.chdir(wish["cwd"])
         if not self.jobs.start(parent["header"]["msg_id"]):
             parent["content"]["code"] = "raise KeyboardInterrupt('before the cell began')"
-        await super().execute_request(stream, ident, parent)
+        await super().execute_request(stream, ident, parent)  # type: ignore[no-untyped-call]  # ipykernel's
 
     def _publish_execute_input(self, *arguments: Any, **keywords: Any) -> None:
         """The local kernel has said it already; nobody else listens."""
@@ -59,16 +59,16 @@ class RankKernel(IPythonKernel):  # type: ignore[misc]  # ipykernel is untyped
     def _publish_status(self, status: str, *arguments: Any, **keywords: Any) -> None:
         """Only `idle` says something that is not known: all output of a request has been published."""
         if status != "busy":
-            super()._publish_status(status, *arguments, **keywords)
+            super()._publish_status(status, *arguments, **keywords)  # type: ignore[no-untyped-call]
 
 
-class RankApp(IPKernelApp):  # type: ignore[misc]  # ipykernel is untyped
+class RankApp(IPKernelApp):
     """IPKernelApp with the hook in place before anything can be printed."""
 
     hook: OutputHook
 
     def init_iopub(self, context: Any) -> None:
-        super().init_iopub(context)
+        super().init_iopub(context)  # type: ignore[no-untyped-call]
         self.hook.install(self.iopub_thread)
 
     def log_connection_info(self) -> None:
@@ -91,9 +91,9 @@ def run_rank(spec: RankSpec, listener: socket.socket) -> None:
     RankKernel.jobs = jobs
     app.hook = OutputHook(journal, jobs)
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
-    app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])
+    app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]
     Bridge(listener, journal, ringer, jobs).start(app)
-    app.start()
+    app.start()  # type: ignore[no-untyped-call]
 
 
 def _number_cell(shell: Any, count: int) -> None:
