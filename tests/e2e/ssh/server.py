@@ -1,0 +1,126 @@
+"""A real sshd on the loopback, with keys and configuration of its own, started by conftest.py.
+
+Its sessions have a HOME of their own, so what is pushed and made there is made anew; everything else of the machine is
+shared. `client` is a folder for PATH: an `ssh` in it finds the test's key and known_hosts and nothing of the user's.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+_SERVER = "/usr/sbin/sshd"
+_PATIENCE = 10.0
+
+_CONFIG = """
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/{key}
+AuthorizedKeysFile {folder}/authorized_keys
+PidFile {folder}/pid
+UsePAM no
+UseDNS no
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+AcceptEnv *
+SetEnv HOME={home} XDG_STATE_HOME={home}/state XDG_CACHE_HOME={home}/cache {settings}
+"""
+
+_CLIENT = """#!/bin/sh
+exec {ssh} -F /dev/null -o IdentityFile={folder}/id -o IdentitiesOnly=yes -o UserKnownHostsFile={folder}/known_hosts \\
+    -o GlobalKnownHostsFile=/dev/null "$@"
+"""
+
+
+def is_available() -> bool:
+    """Whether this machine has an ssh client and server."""
+    return os.path.exists(_SERVER) and shutil.which("ssh") is not None
+
+
+class Server:
+    """One sshd; `start` and `stop` may be called again, also with another host key (`use_key`)."""
+
+    def __init__(self, settings: str = "") -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="chs-"))
+        self.home = self.folder / "home"
+        self.home.mkdir()
+        self.client = self.folder / "client"
+        self.port = _find_port()
+        self.address = f"{getpass.getuser()}@127.0.0.1:{self.port}"
+        self._settings, self._key = settings, "host_key"
+        for name in ("host_key", "other_key", "id"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name], check=True)
+        shutil.copy(self.folder / "id.pub", self.folder / "authorized_keys")
+        self._write_client()
+        self.start()
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the host key in use."""
+        told = subprocess.run(["ssh-keygen", "-lf", self.folder / self._key], capture_output=True, text=True, check=True)
+        return told.stdout.split()[1]
+
+    def use_key(self, name: str) -> None:
+        """Go on with another host key, as another machine at the same address would."""
+        self.stop()
+        self._key = name
+        self.start()
+
+    def start(self) -> None:
+        config = self.folder / "sshd_config"
+        text = _CONFIG.format(
+            port=self.port, folder=self.folder, key=self._key, home=self.home, settings=self._settings
+        )
+        config.write_text(text)
+        os.makedirs("/run/sshd", exist_ok=True)
+        subprocess.run([_SERVER, "-f", config, "-E", self.folder / "log"], check=True)
+        deadline = time.monotonic() + _PATIENCE
+        while not _answers(self.port):
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End the server and cut every connection, as a lost network does; what runs in sessions goes on."""
+        parent = psutil.Process(int((self.folder / "pid").read_text()))
+        for process in [*parent.children(recursive=True), parent]:
+            if process.name().startswith("sshd"):
+                process.send_signal(signal.SIGKILL)
+        psutil.wait_procs([parent], timeout=_PATIENCE)
+
+    def cut(self) -> None:
+        """Kill the connections and leave the server."""
+        parent = psutil.Process(int((self.folder / "pid").read_text()))
+        for process in parent.children(recursive=True):
+            if process.name().startswith("sshd"):
+                process.send_signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write_client(self) -> None:
+        self.client.mkdir()
+        script = self.client / "ssh"
+        script.write_text(_CLIENT.format(ssh=shutil.which("ssh"), folder=self.folder))
+        script.chmod(0o755)
+
+
+def _find_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
