@@ -138,7 +138,7 @@ def _rotate(x: Tensor) -> Tensor:
 
 def _init_weights(module: nn.Module) -> None:
     """GPT-2's initialisation: small, so that the first predictions are close to uniform."""
-    if isinstance(module, nn.Linear | nn.Embedding):
+    if isinstance(module, (nn.Linear, nn.Embedding)):
         nn.init.normal_(module.weight, std=0.02)
     if isinstance(module, nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)

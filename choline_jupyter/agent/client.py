@@ -115,8 +115,11 @@ class Client:
         return {}
 
     async def _stop(self, frame: Frame) -> dict[str, Any]:
-        await self._supervisor.stop(frame.header["session"])
-        return {}
+        """End a session; without one, the agent itself, if it hosts nothing any more."""
+        if "session" in frame.header:
+            await self._supervisor.stop(frame.header["session"])
+            return {}
+        return {"ending": self._supervisor.retire()}
 
     async def _status(self, frame: Frame) -> dict[str, Any]:
         return self._supervisor.describe()

@@ -90,6 +90,14 @@ class Engine:
             return await connection.request(Type.STATUS, {})
         return None
 
+    async def retire(self, provider: str, machine: str) -> None:
+        """Have the agent of a machine end, if one runs there and hosts nothing any more."""
+        with suppress(HostError):
+            connection = await self._connect(provider, machine, Access(start=False))
+            await connection.request(Type.STOP, {})
+            self._connections.pop((provider, machine), None)
+            await connection.close()
+
     async def close(self) -> None:
         """Let go of every channel; sessions and jobs go on."""
         for connection in self._connections.values():

@@ -55,16 +55,24 @@ class Verbs:
     def _stop(self, request: VerbRequest, here: str) -> str:
         rows = self._list_wanted(request, here)
         if not rows:
+            self._retire_agents(rows)
             return "No session is open; nothing runs."
         names = ", ".join(row.name for row in rows)
         if not request.options.has("yes") and self._confirm and not self._confirm(f"Stop {names}?"):
             return "Nothing was stopped."
         for row in rows:
             self._bridge.call(self._bridge.engine.stop(row))
+        if request.options.has("all"):
+            self._retire_agents(rows)
         return f"Stopped {names}; nothing of it runs any more."
 
     def _doctor(self, request: VerbRequest, here: str) -> str:
         return "\n".join(examine(self._bridge.engine, self._ask))
+
+    def _retire_agents(self, rows: list[SessionRow]) -> None:
+        """The agents that hosted these sessions need not wait for others."""
+        for provider, machine in {("local", "this machine"), *((row.provider, row.machine) for row in rows)}:
+            self._bridge.call(self._bridge.engine.retire(provider, machine))
 
     def _list_wanted(self, request: VerbRequest, here: str) -> list[SessionRow]:
         if request.options.has("all"):
