@@ -9,6 +9,7 @@
     ├── HostError               the other machine, or the way to it
     │   ├── AgentMismatch       it speaks another protocol version
     │   ├── ConnectionLost      the channel ended and could not be opened again
+    │   ├── SessionEnded        it was stopped, its lease ran out, or its machine was started anew
     │   └── AgentFailed         the agent did not start, or answered that it could not do its work
     ├── JobError                the cell or script itself
     │   ├── RemoteException     the user's code raised; shown as if it had raised here
@@ -93,6 +94,10 @@ class AgentMismatch(HostError):
 
 class ConnectionLost(HostError):
     """The channel to the machine ended; what runs there goes on."""
+
+
+class SessionEnded(HostError):
+    """The session is over; a new one of its name can be opened."""
 
 
 class AgentFailed(HostError):

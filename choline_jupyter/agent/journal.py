@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
 from choline_jupyter.model.event import Kind
-from choline_jupyter.wire.record import Buffer, WireError, encode_record, is_intact, measure_record, read_seq
+from choline_jupyter.wire.record import Buffer, WireError, encode_record, is_intact, measure_record, read_kind, read_seq
 
 SEGMENT_SIZE = 64 << 20
 RESERVE = 64 << 10
@@ -153,24 +153,21 @@ class JournalReader:
 
     def __init__(self, directory: Path, rank: int, after: int) -> None:
         self.next_seq = after + 1
+        self.ends_in_text = False  # what was read last: more of it can be expected
         self._directory, self._rank = directory, rank
         self._fd = -1
         self._offset = 0
-        self._pending = b""
+        self._left = 0  # of a record larger than what is read at once
 
-    def read(self, limit: int) -> tuple[int, bytes]:
-        """The first seq and the bytes of the next whole records, about `limit` bytes of them; empty when none is there.
+    def read(self, limit: int) -> bytes:
+        """The next bytes, at most `limit`: whole records, or a piece of a larger one; empty when none is there.
 
-        A first seq above the one expected means that the records between were deleted.
+        Where records were deleted, the first one behind them comes next.
         """
         data = self._read_segment(limit)
         while not data and self._advance():
             data = self._read_segment(limit)
-        if not data:
-            return self.next_seq, b""
-        first = read_seq(data, 0)
-        self.next_seq = first + sum(1 for _ in scan_records(data))
-        return first, data
+        return data
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -180,15 +177,33 @@ class JournalReader:
     def _read_segment(self, limit: int) -> bytes:
         if self._fd < 0:
             return b""
-        data = os.pread(self._fd, limit, self._offset)
+        data = os.pread(self._fd, min(limit, self._left or limit), self._offset)
+        if self._left:
+            self._left -= len(data)
+        else:
+            data = data[: self._note_records(data) or self._begin_large(data)]
+        self._offset += len(data)
+        return data
+
+    def _note_records(self, data: bytes) -> int:
+        """The length of the whole records in `data`."""
+        end = last = 0
+        for last, length in scan_records(data):
+            end = last + length
+        if end:
+            self.next_seq = read_seq(data, last) + 1
+            self.ends_in_text = read_kind(data, last) == Kind.STREAM
+        return end
+
+    def _begin_large(self, data: bytes) -> int:
+        """The length of the first piece of a record that `data` begins with, if the file has all of it; else 0."""
         size = measure_record(data, 0)
-        if size is not None and size > len(data) == limit:
-            data = os.pread(self._fd, size, self._offset)
-        end = 0
-        for offset, length in scan_records(data):
-            end = offset + length
-        self._offset += end
-        return data[:end]
+        if size is None or os.fstat(self._fd).st_size < self._offset + size:
+            return 0
+        self.next_seq = read_seq(data, 0) + 1
+        self.ends_in_text = False
+        self._left = size - len(data)
+        return len(data)
 
     def _advance(self) -> bool:
         """Open the segment that holds the next seq, if the current one is done; False when there is none yet."""

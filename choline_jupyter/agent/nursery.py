@@ -124,6 +124,8 @@ class Nursery:
     def close(self) -> None:
         """Let the servers go: one without ranks ends, one with ranks stays until they end."""
         for server in (server for servers in self._servers.values() for server in servers):
+            if not server.ready.is_set():
+                server.process.terminate()  # it is importing and would not notice for seconds
             server.writer.close()
         for task in self._tasks:
             task.cancel()

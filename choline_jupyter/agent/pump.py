@@ -11,13 +11,10 @@ import asyncio
 from typing import Any, Awaitable, Callable, Optional
 
 from choline_jupyter.agent.doorbell import Bell
-from choline_jupyter.agent.journal import JournalReader, scan_records
-from choline_jupyter.model.event import Kind
+from choline_jupyter.agent.journal import JournalReader
 from choline_jupyter.wire.frame import CHUNK
-from choline_jupyter.wire.record import HEAD, PREFIX
 
 _PAUSE = 0.02
-_KIND = PREFIX.size + 8
 
 Send = Callable[[dict[str, Any], bytes], Awaitable[None]]
 
@@ -54,33 +51,23 @@ class Pump:
             self._hurry.clear()
             if self._bell:
                 self._bell.arm()
-            _, data = self._reader.read(CHUNK)
+            data = self._reader.read(CHUNK)
             if not data:
                 await self._more.wait()
                 continue
             await self._pass(data)
-            if _ends_in_text(data):
+            if self._reader.ends_in_text:
                 await self._rest()
 
     async def _pass(self, data: bytes) -> None:
-        for start in range(0, len(data), CHUNK):
-            while self._credit <= 0:
-                self._credited.clear()
-                await self._credited.wait()
-            chunk = data[start : start + CHUNK]
-            self._credit -= len(chunk)
-            await self._send(self._series, chunk)
+        while self._credit <= 0:
+            self._credited.clear()
+            await self._credited.wait()
+        self._credit -= len(data)
+        await self._send(self._series, data)
 
     async def _rest(self) -> None:
         try:
             await asyncio.wait_for(self._hurry.wait(), _PAUSE)
         except asyncio.TimeoutError:
             pass
-
-
-def _ends_in_text(data: bytes) -> bool:
-    """Whether the last record is stream output: more of it can be expected, and nobody waits for a line."""
-    last = 0
-    for last, _ in scan_records(data):
-        pass
-    return data[last + _KIND] == Kind.STREAM and len(data) >= HEAD.size

@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 class Limits(NamedTuple):
     """At most `queue` bytes wait (one item may pass it); a batch is due at `batch` bytes or after `linger` seconds."""
 
-    queue: int = 32 << 20
+    queue: int = 64 << 20
     batch: int = 2 << 20
     linger: float = 0.05
 

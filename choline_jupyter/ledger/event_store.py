@@ -80,7 +80,7 @@ class EventStore:
         return self._writer.failure
 
     def put(self, event: Event, record: bytes) -> bool:
-        """Have an event stored. Returns at once; False means that it was not taken, because 32 MB wait already.
+        """Have an event stored. Returns at once; False means that it was not taken, because 64 MB wait already.
 
         Then wait for room and put it again, or, when showing must go on, leave it out: it is not acknowledged, so the
         journal keeps it, and following the series anew from `find_contiguous` brings it back. Raises ValueError for a

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from choline_jupyter.errors import RequestError, UnknownJob
+from choline_jupyter.errors import RequestError, SessionEnded, UnknownJob
 from choline_jupyter.session.outcome import Outcome, raise_outcome
 from choline_jupyter.magic.relay import RelayScreen, can_relay
 from choline_jupyter.magic.screen import PlainScreen, Screen
@@ -55,14 +55,22 @@ class Notebook:
         request = parse_cell(line)
         if len(cell) > _LARGEST_CODE:
             raise RequestError("A cell of more than 15 MB cannot be sent.", "Put the data into a file and read it there.")
+        code = cell.removesuffix("\n")  # IPython has added it
+        try:
+            self._perform(code, request)
+        except SessionEnded:  # it is noted as ended now, so this opens a new one
+            self._perform(code, request)
+
+    def _perform(self, code: str, request: CellRequest) -> None:
         stage = self._open(request)
-        job = self._start(stage, cell.removesuffix("\n"), request)  # IPython has added it
-        if request.options.has("detach"):
-            stage.adopt(job)
-            start_keeper()
-            print(f"Job {job} runs on by itself. `%choline attach {job}` shows it, `%choline interrupt` interrupts it.")
+        job = self._start(stage, code, request)
+        if not request.options.has("detach"):
+            self._finish(stage.follow(job))
             return
-        self._finish(stage.follow(job))
+        self._bridge.call(stage.session.confirm(job))
+        stage.adopt(job)
+        start_keeper()
+        print(f"Job {job} runs on by itself. `%choline attach {job}` shows it, `%choline interrupt` interrupts it.")
 
     def run_line(self, line: str) -> None:
         """`%choline VERB`."""
@@ -82,12 +90,17 @@ class Notebook:
         spec = self._choose(request)
         key = (spec.name, spec.provider, spec.machine)
         stage = self._open_stages.get(key)
-        if stage is None or self._bridge.engine.sessions.get(stage.session.row.id) is not stage.session:
+        if stage is None or not self._is_usable(stage.session):
+            if stage and stage.session.has_ended:
+                print("choline: the session had ended; a new one is opened, names from before are gone.", file=sys.stderr)
             stage = self._find_stage(self._bridge.call(self._bridge.engine.open(spec), self._screen.ask))
             self._open_stages[key] = stage
         self._move_to(spec)
         self._verbs.current = stage.session.row
         return stage
+
+    def _is_usable(self, session: LiveSession) -> bool:
+        return not session.has_ended and self._bridge.engine.sessions.get(session.row.id) is session
 
     def _choose(self, request: CellRequest) -> SessionSpec:
         """The session that the options mean; without any, the one of the last cell that had some."""
@@ -169,7 +182,8 @@ class Notebook:
 
     def _forget_ended(self) -> None:
         for session in set(self._stages) - set(self._bridge.engine.sessions):
-            self._stages.pop(session)
+            stage = self._stages.pop(session)
+            self._open_stages = {key: kept for key, kept in self._open_stages.items() if kept is not stage}
             self._directories.pop(session, None)
 
 

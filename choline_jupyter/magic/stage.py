@@ -203,7 +203,10 @@ class Stage:
         self._idles.pop(header["msg_id"], None)
 
     def _wait(self, handled: threading.Event) -> None:
-        """Until the remote has handled it: showing what comes, unless another thread is doing that."""
+        """Until the remote has handled it: showing what comes, unless another thread is doing that.
+
+        While a cell is being followed the remote kernel is busy, and a local one would not answer sooner either.
+        """
         deadline = time.monotonic() + _ANSWER_WAIT
         while not handled.is_set() and time.monotonic() < deadline:
             if self._turn.acquire(blocking=False):
@@ -215,6 +218,7 @@ class Stage:
                     self._turn.release()
             else:
                 handled.wait(_SLICE)
+                deadline = time.monotonic() + _ANSWER_WAIT
 
     def _note_idle(self, event: Event) -> None:
         handled = self._idles.get(event.read_parent_id() or "")

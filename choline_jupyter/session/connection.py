@@ -66,6 +66,7 @@ class Connection:
         self._followers: dict[str, Follower] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._hello: asyncio.Future[None] | None = None
+        self._needed = asyncio.Event()
 
     @property
     def is_connected(self) -> bool:
@@ -89,6 +90,7 @@ class Connection:
         number = next(self._ids)
         pending = self._pending[number] = _Pending(encode_frame(type, {"id": number, **header}, body))
         self._write(pending.data)
+        self._needed.set()
         return pending.answer
 
     def send(self, type: Type, header: dict[str, Any], body: Buffer = b"") -> None:
@@ -100,6 +102,7 @@ class Connection:
         self._followers[follower.session] = follower
         self._window = window
         self._send_follow(follower)
+        self._needed.set()
 
     def unfollow(self, session: str) -> None:
         """Stop delivering; takes effect with this side, the agent notices at the next channel."""
@@ -154,6 +157,10 @@ class Connection:
         return await self._drop()
 
     async def _reconnect(self) -> None:
+        """Connect again once somebody needs it: an agent that has ended is not started for nobody."""
+        while not (self._followers or self._pending):
+            self._needed.clear()
+            await self._needed.wait()
         delay = _FIRST_DELAY
         while self._channel is None:
             with suppress(HostError):

@@ -11,9 +11,10 @@ import asyncio
 import dataclasses
 import hashlib
 import time
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from choline_jupyter.errors import HostError
+from choline_jupyter.errors import HostError, SessionEnded
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.model.session import SessionState
@@ -45,6 +46,8 @@ class LiveSession:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.is_following = False
+        self.has_ended = False
+        self._runs: dict[str, asyncio.Task[Any]] = {}
 
     def open(self) -> None:
         """Have the session made or found, and follow it; what goes wrong comes out of the feed."""
@@ -70,8 +73,14 @@ class LiveSession:
         self.jobs[job.id] = row
         wish = {"session": self.row.id, "job": job.id, "attempt": job.attempt, **header}
         data = code.encode(errors="replace")
-        self._keep(self._run(self.connection.ask(Type.RUN, wish, data), wish, data))
+        self._runs[job.id] = self._keep(self._run(self.connection.ask(Type.RUN, wish, data), job.id))
         self._store.save_job(row)
+
+    async def confirm(self, job: str) -> None:
+        """Return when the agent has taken a job; raises HostError when it has not."""
+        await self._runs[job]
+        if self.failure:
+            raise self.failure
 
     def answer(self, event: Event, value: str) -> None:
         """Answer an input request."""
@@ -104,14 +113,14 @@ class LiveSession:
                 "kind": "script" if self.spec.command else "kernel", "command": list(self.spec.command),
             }  # fmt: skip
             self._tell(Type.OPEN, wish)
-            self._store.save_session(dataclasses.replace(self.row, state=SessionState.READY))
 
-    async def _run(self, answer: Answer, wish: dict[str, Any], code: bytes) -> None:
-        """A session that ended meanwhile (its lease, a restart of its machine) is made again for the job."""
-        refused = (await self._hear(answer)).get("refused")
-        if refused == "no-session" and self.spec:
-            self._send_open()
-            await self._hear(self.connection.ask(Type.RUN, wish, code))
+    async def _run(self, answer: Answer, job: str) -> None:
+        """A session that ended meanwhile (its lease, a restart of its machine) does not run the job."""
+        if (await self._hear(answer)).get("refused") == "no-session":
+            self._end()
+            self._store.save_job(dataclasses.replace(self.jobs[job], state=JobState.CANCELLED, ended_at=time.time()))
+            self.failure = SessionEnded("The session had ended.", "Run the cell again: it opens a new one.")
+            self.feed.wake()
 
     def _tell(self, type: Type, header: dict[str, Any]) -> None:
         self._keep(self._hear(self.connection.ask(type, {"session": self.row.id, **header})))
@@ -149,7 +158,13 @@ class LiveSession:
     def _note_session(self, event: Event) -> None:
         """The session has ended over there: no cell should look for its names any more."""
         if event.read_content().get("state") == "ended":
-            self._store.save_session(dataclasses.replace(self.row, state=SessionState.STOPPED))
+            self._end()
+
+    def _end(self) -> None:
+        """Its id is not used again: what is opened under its name next is another session."""
+        self.has_ended = True
+        self._store.save_session(dataclasses.replace(self.row, state=SessionState.STOPPED))
+        self.connection.unfollow(self.row.id)
 
     def _credit(self, rank: int, count: int) -> None:
         self.connection.send(Type.CREDIT, {"session": self.row.id, "rank": rank, "bytes": count})
@@ -158,10 +173,11 @@ class LiveSession:
         """From the showing thread."""
         self._loop.call_soon_threadsafe(self._credit, rank, count)
 
-    def _keep(self, coroutine: Any) -> None:
+    def _keep(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def is_end(event: Event) -> bool:

@@ -60,25 +60,38 @@ def encode_frame(type: Type, header: dict[str, Any], body: Buffer = b"") -> byte
 
 
 class FrameDecoder:
-    """Turns a byte stream, cut anywhere, into frames. Owned by whoever reads the channel."""
+    """Turns a byte stream, cut anywhere, into frames. Owned by whoever reads the channel.
+
+    What belongs to an incomplete frame is put together once, when its end has come.
+    """
 
     def __init__(self) -> None:
-        self._pending = bytearray()
+        self._chunks: list[bytes] = []
+        self._pending = self._needed = 0
 
     def feed(self, chunk: Buffer) -> Iterator[Frame]:
         """Each frame that `chunk` completes; raises WireError for what is not a frame."""
-        self._pending += chunk
-        offset = 0
-        while len(self._pending) - offset >= _HEAD.size:
-            length, kind, header_length = _HEAD.unpack_from(self._pending, offset)
-            _check(length, kind, header_length)
-            end = offset + 4 + length
-            if len(self._pending) < end:
+        self._chunks.append(bytes(chunk))
+        self._pending += len(chunk)
+        if self._pending < self._needed:
+            return
+        data, offset = b"".join(self._chunks), 0
+        while True:
+            end = _find_end(data, offset)
+            if len(data) < end:
                 break
-            start = offset + _HEAD.size
-            yield _decode(kind, bytes(self._pending[start:end]), header_length)
+            yield _decode(data, offset, end)
             offset = end
-        del self._pending[:offset]
+        self._chunks, self._pending, self._needed = [data[offset:]], len(data) - offset, end - offset
+
+
+def _find_end(data: bytes, offset: int) -> int:
+    """Where the frame at `offset` ends, as far as can be told yet; raises WireError."""
+    if len(data) - offset < _HEAD.size:
+        return offset + _HEAD.size
+    length, kind, header_length = _HEAD.unpack_from(data, offset)
+    _check(length, kind, header_length)
+    return offset + 4 + int(length)
 
 
 def _check(length: int, kind: int, header_length: int) -> None:
@@ -88,11 +101,13 @@ def _check(length: int, kind: int, header_length: int) -> None:
         raise WireError("a frame of unknown type %d" % kind)
 
 
-def _decode(kind: int, payload: bytes, header_length: int) -> Frame:
+def _decode(data: bytes, offset: int, end: int) -> Frame:
+    _, kind, header_length = _HEAD.unpack_from(data, offset)
+    start = offset + _HEAD.size
     try:
-        header = json.loads(payload[:header_length])
+        header = json.loads(data[start : start + header_length])
     except ValueError:
         raise WireError("a frame whose header is not JSON") from None
     if not isinstance(header, dict):
         raise WireError("a frame whose header is not an object")
-    return Frame(Type(kind), header, payload[header_length:])
+    return Frame(Type(kind), header, data[start + header_length : end])

@@ -49,6 +49,11 @@ def read_seq(data: Buffer, offset: int) -> int:
     return int(HEAD.unpack_from(data, offset + PREFIX.size)[0])
 
 
+def read_kind(data: Buffer, offset: int) -> int:
+    """The kind of the record whose prefix starts at `offset`."""
+    return int(HEAD.unpack_from(data, offset + PREFIX.size)[1])
+
+
 def measure_record(data: Buffer, offset: int) -> Optional[int]:
     """Total length of the record at `offset`, or None while its prefix is incomplete; raises WireError."""
     if len(data) - offset < PREFIX.size:
@@ -93,26 +98,29 @@ def _unpack(series: Series, view: memoryview) -> Event:
 
 
 class RecordDecoder:
-    """Turns the bytes of one series, cut anywhere, back into events. Owned by one connection, fed by its reader."""
+    """Turns the bytes of one series, cut anywhere, back into events. Owned by one connection, fed by its reader.
+
+    What belongs to an incomplete record is put together once, when its end has come.
+    """
 
     def __init__(self, series: Series) -> None:
         self.series = series
-        self._pending = bytearray()
-
-    @property
-    def pending(self) -> int:
-        """Bytes of the record that is not complete yet."""
-        return len(self._pending)
+        self.pending = 0  # bytes of the record that is not complete yet
+        self._chunks: list[bytes] = []
+        self._needed = 0
 
     def feed(self, chunk: Buffer) -> Iterator[tuple[Event, bytes]]:
         """Each event that `chunk` completes, with its record; raises WireError."""
-        self._pending += chunk
-        offset = 0
+        self._chunks.append(bytes(chunk))
+        self.pending += len(chunk)
+        if self.pending < self._needed:
+            return
+        data, offset = b"".join(self._chunks), 0
         while True:
-            size = measure_record(self._pending, offset)
-            if size is None or len(self._pending) - offset < size:
+            size = measure_record(data, offset)
+            if size is None or len(data) - offset < size:
                 break
-            record = bytes(memoryview(self._pending)[offset : offset + size])
+            record = data[offset : offset + size]
             offset += size
             yield decode_record(self.series, record), record
-        del self._pending[:offset]
+        self._chunks, self.pending, self._needed = [data[offset:]], len(data) - offset, size or PREFIX.size
