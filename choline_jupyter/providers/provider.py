@@ -15,12 +15,15 @@ from choline_jupyter.transport.channel import Transport
 
 @dataclass(frozen=True)
 class Access:
-    """How a machine may be reached: whether an agent may be started there, who answers questions (None: nobody), and
-    the fingerprint (SHA256:...) of an unknown host key that the user has accepted beforehand."""
+    """How a machine may be reached: whether an agent may be started there, who answers questions (None: nobody), the
+    fingerprint (SHA256:...) of an unknown host key that the user has accepted beforehand, and through which ssh client
+    (openssh, paramiko, empty: the first there is).
+    """
 
     start: bool = True
     ask: Ask | None = None
     accept_key: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True)

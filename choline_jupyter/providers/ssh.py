@@ -6,6 +6,7 @@ never created and never destroyed: sessions on it are.
 
 from __future__ import annotations
 
+import shutil
 from typing import ClassVar
 
 from choline_jupyter.providers.config import ConfigError, read_hosts
@@ -21,8 +22,8 @@ class SSHProvider(Provider):
     name: ClassVar[str] = "ssh"
     capabilities: ClassVar[frozenset[str]] = frozenset({"free", "label_on_create", "needs_host"})
 
-    def __init__(self, options: tuple[str, ...] = (), settings: tuple[str, ...] = ()) -> None:
-        self._options, self._settings = options, settings
+    def __init__(self, options: tuple[str, ...] = ()) -> None:
+        self._options = options
         self._labels: set[str] = set()
 
     async def list_offers(self) -> list[Offer]:
@@ -39,7 +40,12 @@ class SSHProvider(Provider):
 
     def connect(self, label: str, access: Access = Access()) -> Transport:
         options = self._options if access.start else (*self._options, "--no-start")
-        return OpenSSHTransport(_find_address(label), access.ask, access.accept_key, options, self._settings)
+        address = _find_address(label)
+        if access.client == "paramiko" or not (access.client or shutil.which("ssh")):
+            from choline_jupyter.transport.paramiko_ssh import ParamikoTransport
+
+            return ParamikoTransport(address, access.ask, access.accept_key, options)
+        return OpenSSHTransport(address, access.ask, access.accept_key, options)
 
     def find_python(self, label: str) -> str:
         host = read_hosts().get(label)

@@ -50,7 +50,7 @@ class Engine:
 
     async def open(self, spec: SessionSpec) -> LiveSession:
         """The session asked for, found or made; the agent's answer is not waited for. Raises CholineError."""
-        connection = await self._connect(spec.provider, spec.machine, self._make_access(spec.accept_key))
+        connection = await self._connect(spec.provider, spec.machine, Access(True, self.prompts.ask, spec.accept_key, spec.client))
         row = await self._loop.run_in_executor(None, self._claim, spec)
         session = self.sessions.get(row.id)
         if session is None:
@@ -129,10 +129,7 @@ class Engine:
             lock.close()
 
     async def _reach(self, row: SessionRow) -> Connection:
-        return await self._connect(row.provider, row.machine, self._make_access())
-
-    def _make_access(self, accept_key: str = "") -> Access:
-        return Access(True, self.prompts.ask, accept_key)
+        return await self._connect(row.provider, row.machine, Access(ask=self.prompts.ask))
 
     async def _connect(self, provider: str, machine: str, access: Access) -> Connection:
         key = (provider, machine)

@@ -14,6 +14,7 @@ from choline_jupyter.session.spec import SessionSpec
 if TYPE_CHECKING:
     from choline_jupyter.session.option_reader import Values
 
+_CLIENTS = ("openssh", "paramiko")
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
 
 
@@ -28,4 +29,8 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
     accept_key = options.text("accept-host-key") or ""
     if accept_key and not _FINGERPRINT.match(accept_key):
         raise RequestError("--accept-host-key wants a fingerprint.", "It has the form SHA256:... of 43 letters and digits.")
-    return SessionSpec(name, provider, host or "this machine", command=command, accept_key=accept_key)
+    client = options.text("ssh") or ""
+    if client not in ("", *_CLIENTS):
+        raise RequestError(f"There is no ssh client {client!r}.", f"There are {' and '.join(_CLIENTS)}.")
+    machine = host or "this machine"
+    return SessionSpec(name, provider, machine, command=command, accept_key=accept_key, client=client)

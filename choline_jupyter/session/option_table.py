@@ -103,6 +103,7 @@ TABLE = Table(
         Option("session", Kind.TEXT, "run in the session of this name", _RUN, "NAME", NAME_LENGTH),
         Option("provider", Kind.TEXT, "where the machine comes from (default: local)", _RUN, "NAME", NAME_LENGTH),
         Option("host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _RUN, "HOST"),
+        Option("ssh", Kind.TEXT, "the ssh client: openssh or paramiko (default: the first there is)", _RUN, "CLIENT"),
         Option("accept-host-key", Kind.TEXT, "the fingerprint of a new host's key", _RUN, "SHA256:..."),
         Option("detach", Kind.FLAG, "start the job and return at once; it goes on by itself", _RUN),
         Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _RUN),

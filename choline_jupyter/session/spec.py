@@ -18,7 +18,7 @@ class SessionSpec:
     """A session asked for. `name` is the user's or the notebook's path; `lease` is in seconds.
 
     `python` empty leaves the interpreter to the provider. `command` makes it a session of one script, not of a kernel.
-    `accept_key` is the fingerprint of an unknown host key that the user has accepted.
+    `accept_key` is the fingerprint of an unknown host key that the user has accepted, `client` the ssh client wanted.
     """
 
     name: str
@@ -31,6 +31,7 @@ class SessionSpec:
     trust: Trust = Trust.OWN
     command: tuple[str, ...] = ()
     accept_key: str = ""
+    client: str = ""
 
     def matches(self, row: SessionRow) -> bool:
         """Whether an existing session is the one asked for."""
