@@ -56,7 +56,7 @@ class ParamikoTransport(Transport):
         ours, theirs = socket.socketpair()
         errors = await loop.run_in_executor(None, _run, client, bootstrap.command, theirs)
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=LIMIT)
-        channel = Channel(reader, writer, lambda: _end(client, errors))
+        channel = Channel(reader, writer, lambda: opening.close(client, errors))
         try:
             await asyncio.wait_for(bootstrap.shake_hands(reader, writer), _PATIENCE)
         except (EOFError, asyncio.TimeoutError):
@@ -101,6 +101,7 @@ class _Opening:
 
     def __init__(self, address: Address, settings: dict[str, Any], accept_key: str, ask: Any) -> None:
         self._address, self._settings, self._accept_key, self._ask = address, settings, accept_key, ask
+        self._proxy: paramiko.ProxyCommand | None = None
         self._known = Path(str(settings.get("userknownhostsfile", "~/.ssh/known_hosts")).split()[0]).expanduser()
 
     def connect(self) -> paramiko.SSHClient:
@@ -113,6 +114,22 @@ class _Opening:
                 client.load_host_keys(path) if path == str(self._known) else client.load_system_host_keys(path)
         client.set_missing_host_key_policy(_make_policy(self))
         try:
+            self._try_log_in(client)
+        except TransportError:
+            self._end_proxy()
+            raise
+        transport = client.get_transport()
+        if transport:
+            transport.set_keepalive(15)
+            if isinstance(transport.sock, socket.socket):  # a proxy command is none
+                transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a cell waits for Nagle
+        return client
+
+    def _try_log_in(self, client: paramiko.SSHClient) -> None:
+        """Log in, or say in OpenSSH's words what went wrong."""
+        import paramiko
+
+        try:
             self._log_in(client)
         except paramiko.BadHostKeyException:
             raise explain_failure(str(self._address), "REMOTE HOST IDENTIFICATION HAS CHANGED") from None
@@ -124,12 +141,6 @@ class _Opening:
             raise explain_failure(str(self._address), "Could not resolve hostname") from None
         except (paramiko.SSHException, OSError) as error:
             raise explain_failure(str(self._address), str(error)) from None
-        transport = client.get_transport()
-        if transport:
-            transport.set_keepalive(15)
-            if isinstance(transport.sock, socket.socket):  # a proxy command is none
-                transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a cell waits for Nagle
-        return client
 
     def accept(self, client: paramiko.SSHClient, name: str, key: paramiko.PKey) -> None:
         """An unknown host key: accepted by its fingerprint or the user's word, then written down; raises TransportError."""
@@ -140,6 +151,26 @@ class _Opening:
         self._known.parent.mkdir(mode=0o700, exist_ok=True)
         with self._known.open("a") as file:
             file.write(f"{name} {key.get_name()} {key.get_base64()}\n")
+
+    def close(self, client: paramiko.SSHClient, errors: paramiko.ChannelFile) -> str:
+        """End the connection and the proxy's process; returns the other side's last words."""
+        said = b""
+        with suppress(OSError, EOFError):
+            errors.channel.settimeout(1.0)
+            said = errors.read(4096)
+        thread = client.get_transport()
+        client.close()
+        if thread:
+            thread.join(_CONNECT)  # it may still be writing to the proxy
+        self._end_proxy()
+        return os.fsdecode(said).strip()
+
+    def _end_proxy(self) -> None:
+        """paramiko signals the process and leaves it a zombie with open pipes."""
+        if self._proxy:
+            process = self._proxy.process
+            process.kill()
+            process.communicate()
 
     def _confirm(self, fingerprint: str) -> bool:
         if self._accept_key or not self._ask:
@@ -155,6 +186,7 @@ class _Opening:
 
         settings = self._settings
         command = settings.get("proxycommand")
+        self._proxy = paramiko.ProxyCommand(str(command)) if command and command != "none" else None
         client.connect(
             str(settings.get("hostname", self._address.name)),
             port=self._address.port or int(settings.get("port", 22)),
@@ -162,7 +194,7 @@ class _Opening:
             key_filename=settings.get("identityfile"),
             allow_agent=settings.get("identitiesonly", "no") != "yes",
             look_for_keys=settings.get("identitiesonly", "no") != "yes",
-            sock=paramiko.ProxyCommand(command) if command and command != "none" else None,
+            sock=self._proxy,
             timeout=_CONNECT,
             banner_timeout=_CONNECT,
             auth_timeout=_PATIENCE,
@@ -214,12 +246,3 @@ def _move_in(channel: paramiko.Channel, ends: socket.socket) -> None:
         while data := ends.recv(_CHUNK):
             channel.sendall(data)
     channel.close()
-
-
-def _end(client: paramiko.SSHClient, errors: paramiko.ChannelFile) -> str:
-    said = b""
-    with suppress(OSError, EOFError):
-        errors.channel.settimeout(1.0)
-        said = errors.read(4096)
-    client.close()
-    return os.fsdecode(said).strip()

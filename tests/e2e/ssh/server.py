@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -37,7 +38,7 @@ SetEnv HOME={home} XDG_STATE_HOME={home}/state XDG_CACHE_HOME={home}/cache {sett
 """
 
 _CLIENT = """#!/bin/sh
-exec {ssh} -F /dev/null -o IdentityFile={folder}/id -o IdentitiesOnly=yes -o UserKnownHostsFile={folder}/known_hosts \\
+exec {ssh} -F {folder}/ssh_config -o IdentityFile={folder}/id -o IdentitiesOnly=yes -o UserKnownHostsFile={folder}/known_hosts \\
     -o GlobalKnownHostsFile=/dev/null "$@"
 """
 
@@ -45,6 +46,25 @@ exec {ssh} -F /dev/null -o IdentityFile={folder}/id -o IdentitiesOnly=yes -o Use
 def is_available() -> bool:
     """Whether this machine has an ssh client and server."""
     return os.path.exists(_SERVER) and shutil.which("ssh") is not None
+
+
+# An alias of the user's configuration whose only way is a program, as a tunnel's client is (Colab, for one).
+_ALIAS = """
+Host behind-a-proxy
+    HostName 127.0.0.1
+    Port {port}
+    ProxyCommand {proxy}
+"""
+_PROXY = """
+import os, socket, sys, threading
+end = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def pass_in():
+    while data := os.read(0, 65536):
+        end.sendall(data)
+threading.Thread(target=pass_in, daemon=True).start()
+while data := end.recv(65536):
+    os.write(1, data)
+"""
 
 
 class Server:
@@ -110,6 +130,9 @@ class Server:
 
     def _write_client(self) -> None:
         self.client.mkdir()
+        (self.folder / "proxy.py").write_text(_PROXY)
+        self.proxy = f"{sys.executable} {self.folder}/proxy.py %h %p"
+        (self.folder / "ssh_config").write_text(_ALIAS.format(port=self.port, proxy=self.proxy))
         script = self.client / "ssh"
         script.write_text(_CLIENT.format(ssh=shutil.which("ssh"), folder=self.folder))
         script.chmod(0o755)

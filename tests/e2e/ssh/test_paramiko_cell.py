@@ -26,8 +26,9 @@ def server() -> Iterator[Server]:
     made.close()
 
 
-def make_transport(server: Server, accept_key: str = "") -> ParamikoTransport:
+def make_transport(server: Server, accept_key: str = "", **more: str) -> ParamikoTransport:
     settings = {
+        **more,
         "identityfile": str(server.folder / "id"),
         "userknownhostsfile": str(server.folder / "known_hosts"),
         "identitiesonly": "yes",
@@ -74,6 +75,12 @@ def test_a_changed_key_stops_everything(server: Server) -> None:
     server.use_key("other_key")
     with pytest.raises(TransportError, match="has another host key than before; nothing was sent to it"):
         asyncio.run(open_and_greet(make_transport(server, server.fingerprint)))
+
+
+def test_a_proxy_command_is_a_way_too(server: Server) -> None:
+    proxy = server.proxy.replace("%h", "127.0.0.1").replace("%p", str(server.port))
+    greeting = asyncio.run(open_and_greet(make_transport(server, server.fingerprint, proxycommand=proxy)))
+    assert greeting["protocol"] == PROTOCOL
 
 
 def test_a_closed_port_and_a_wrong_user_are_told(server: Server) -> None:

@@ -72,6 +72,12 @@ def test_another_host_key_stops_everything(kernel: DrivenKernel, server: Server,
     assert "has another host key than before; nothing was sent to it." in run.reply["evalue"]
 
 
+def test_an_alias_with_a_proxy_command_is_a_host_like_any_other(kernel: DrivenKernel, server: Server) -> None:
+    options = f"--host behind-a-proxy --accept-host-key {server.fingerprint}"
+    run = kernel.run(f"%%choline {options}\nimport os\nprint(os.environ['HOME'])", allow_stdin=False)
+    assert run.read() == f"{server.home}\n"
+
+
 @pytest.mark.parametrize(
     ("host", "said"),
     [
