@@ -14,6 +14,7 @@ from pathlib import Path
 _IN_MODIFY = 0x2
 _IN_NONBLOCK = os.O_NONBLOCK
 _EVENT = struct.Struct("iIII")
+_OVERFLOWN = -1
 
 
 class FileWatch:
@@ -47,6 +48,9 @@ class FileWatch:
         while offset < len(data):
             number, _, _, length = _EVENT.unpack_from(data, offset)
             offset += _EVENT.size + length
+            if number == _OVERFLOWN:  # which files grew was lost: each may have
+                grown += self._paths.values()
+                continue
             path = self._paths.get(number)
             if path and (not grown or grown[-1] != path):
                 grown.append(path)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_FORM = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<name>[^\s:@\[\]]+))(?::(?P<port>\d{1,5}))?\Z")
+_NAME = r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>[^\s:@\[\]]+))"  # %eth0: the scope of an IPv6 address
+_FORM = re.compile(r"(?:(?P<user>[^@\s]+)@)?" + _NAME + r"(?::(?P<port>\d{1,5}))?\Z")
 _LARGEST_PORT = 65535
 
 

@@ -242,7 +242,10 @@ def _move_out(channel: paramiko.Channel, ends: socket.socket) -> None:
 
 def _move_in(channel: paramiko.Channel, ends: socket.socket) -> None:
     """What this side sends, until it closes."""
+    from paramiko import SSHException
+
     with suppress(OSError, EOFError):
         while data := ends.recv(_CHUNK):
             channel.sendall(data)
-    channel.close()
+    with suppress(OSError, EOFError, SSHException):  # the connection may have ended before the channel
+        channel.close()

@@ -12,8 +12,9 @@ from choline_jupyter.transport.channel import TransportError
 
 _EXPLANATIONS: list[tuple[str, str, str]] = [
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", "{name} has another host key than before; nothing was sent to it.",
-     "If its owner has changed the key, remove the old one with `ssh-keygen -R {name}` and compare the new fingerprint."),
-    ("Could not resolve hostname", "The name {name} does not resolve.", "Check its spelling or the host's entry in ~/.ssh/config."),
+     "If its owner has changed the key, remove the old one (`ssh-keygen -R {name}`) and compare the new fingerprint."),
+    ("Could not resolve hostname", "The name {name} does not resolve.",
+     "Check its spelling or the host's entry in ~/.ssh/config."),
     ("Connection refused", "{name} refuses the connection: no ssh server listens on that port.",
      "Check the port, or start sshd there."),
     ("timed out", "{name} does not answer.", "Check that it is switched on and reachable from here."),
@@ -24,7 +25,8 @@ _EXPLANATIONS: list[tuple[str, str, str]] = [
     ("Too many authentication failures", "{name} does not let this user in: too many keys were offered.",
      "Name the right one with IdentityFile and IdentitiesOnly in ~/.ssh/config."),
     ("incorrect passphrase", "The passphrase of the key for {name} was not right.", "Run the cell again."),
-    ("This account is currently not available", "The account on {name} may not log in.", "Ask for one with a login shell."),
+    ("This account is currently not available", "The account on {name} may not log in.",
+     "Ask for one with a login shell."),
 ]  # fmt: skip
 
 
@@ -38,7 +40,7 @@ def explain_failure(name: str, said: str, fingerprint: str = "") -> TransportErr
             f"{name} is not known here; its host key's fingerprint is {fingerprint}.",
             f"If that is the right machine, add --accept-host-key {fingerprint}.",
         )
-    last = said.splitlines()[-1].strip() if said else "it said nothing"
+    last = said.strip().splitlines()[-1] if said.strip() else "it said nothing"
     return TransportError(f"The connection to {name} failed: {last}", f"Try `ssh {name}` in a terminal.")
 
 

@@ -43,6 +43,7 @@ class Bridge:
     def start(self, app: Any) -> None:
         """Begin to serve; `app` is the initialised kernel application whose endpoints are connected to."""
         self._session = app.session
+        self._wake = app.kernel.io_loop.add_callback
         context = zmq.Context()
         identity = b"choline-%d" % os.getpid()
         self._shell, self._stdin, self._control = (
@@ -126,9 +127,13 @@ class Bridge:
             self._send(self._stdin, "input_reply", {"value": frame.header["value"]})
 
     def _interrupt(self, job: str) -> None:
-        """Signal the whole group, as jupyter_client does, so that `!commands` of the cell end too."""
+        """Signal the whole group, as jupyter_client does, so that `!commands` of the cell end too.
+
+        The kernel's handler for a cell that awaits only queues its cancellation: the loop has to be woken to see it.
+        """
         if self._jobs.cancel(job):
             os.killpg(os.getpgid(0), signal.SIGINT)
+            self._wake(_do_nothing)
 
     def _pass_comm(self, frame: Frame) -> None:
         """A front end's comm message; on a subshell when it came on one, so that it works while a cell runs."""
@@ -189,6 +194,10 @@ class Bridge:
             for frame in waiting:
                 frame.header["subshell"] = bool(self._subshell)  # an ipykernel without subshells: on the main shell
                 self._pass_comm(frame)
+
+
+def _do_nothing() -> None:
+    """What wakes the kernel's loop and leaves it at that."""
 
 
 def _connect(context: zmq.Context[Any], identity: bytes, endpoint: str) -> zmq.Socket[bytes]:
