@@ -8,7 +8,8 @@ at once; while a rank keeps streaming text, what comes within 20 ms shares a fra
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Awaitable, Callable, Optional
+from collections.abc import Awaitable
+from typing import Any, Callable, Optional
 
 from choline_jupyter.agent.doorbell import Bell
 from choline_jupyter.agent.journal import JournalReader
@@ -22,7 +23,9 @@ Send = Callable[[dict[str, Any], bytes], Awaitable[None]]
 class Pump:
     """Owns one task. `bell` is None for the supervisor's own series, which calls `wake` itself."""
 
-    def __init__(self, series: dict[str, Any], reader: JournalReader, bell: Optional[Bell], window: int, send: Send) -> None:
+    def __init__(
+        self, series: dict[str, Any], reader: JournalReader, bell: Optional[Bell], window: int, send: Send
+    ) -> None:
         self._series, self._reader, self._bell, self._send = series, reader, bell, send
         self._credit = window
         self._more = asyncio.Event()

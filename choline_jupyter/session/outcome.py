@@ -64,5 +64,13 @@ def explain_death(fact: dict[str, Any]) -> CholineError:
     if code is None:
         return KernelDied("The kernel ended without a trace of why.", again)
     if code < 0:
-        return KernelDied(f"The kernel was ended by {signal.Signals(-code).name}.", again)
+        return KernelDied(f"The kernel was ended by {_name_signal(-code)}.", again)
     return KernelDied(f"The kernel left with exit status {code}.", again)
+
+
+def _name_signal(number: int) -> str:
+    """`SIGSEGV`; a real-time signal has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

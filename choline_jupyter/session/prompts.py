@@ -24,9 +24,14 @@ class Prompts:
         self._questions: queue.SimpleQueue[tuple[str, bool, Future[str]] | None] = queue.SimpleQueue()
         self._servers = 0
 
+    @property
+    def is_served(self) -> bool:
+        """Whether somebody waits who could answer."""
+        return self._servers > 0
+
     async def ask(self, question: str, is_secret: bool) -> str:
         """Put a question; raises Unanswered when nobody is there or the user declines."""
-        if not self._servers:
+        if not self.is_served:
             raise Unanswered
         answer: Future[str] = Future()
         self._questions.put((question, is_secret, answer))

@@ -1,7 +1,8 @@
 """The kernel application of one rank, run in a process that the fork server has just forked.
 
-`run_rank` never returns: it makes the process a session leader with its own working folder and environment, starts a
-stock IPKernelApp with the hook and the bridge in it, and leaves with the kernel's exit.
+The fork server calls `import_kernel` before its first fork. `run_rank` never returns: it makes the process a session
+leader with its own working folder and environment, starts a stock IPKernelApp with the hook and the bridge in it, and
+leaves with the kernel's exit.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -23,6 +25,16 @@ from choline_jupyter.agent.kernel.bridge import Bridge
 from choline_jupyter.agent.kernel.hook import OutputHook
 from choline_jupyter.agent.kernel.jobs import Jobs
 from choline_jupyter.agent.process import MARK, make_mark
+
+_LATE_IMPORTS = (
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "ipykernel.debugger",
+    "sqlite3",
+    "tornado.platform.asyncio",
+)
 
 
 class RankSpec(NamedTuple):
@@ -78,12 +90,26 @@ class RankApp(IPKernelApp):
         self.hook.install(self.iopub_thread)
 
     def init_io(self) -> None:
-        super().init_io()
+        super().init_io()  # type: ignore[no-untyped-call]  # see the class
         for stream in (sys.stdout, sys.stderr):
             _spare_flushes(stream)
 
     def log_connection_info(self) -> None:
         """Nobody connects to it by hand."""
+
+
+def import_kernel() -> None:
+    """Import, before any fork, what ipykernel leaves to each kernel's start; its debugger only as if it had none.
+
+    No front end can attach to a rank, and importing debugpy would take as long as all the rest of a start. A cell's own
+    `import debugpy` is not affected.
+    """
+    blocked: dict[str, Any] = sys.modules  # None there is what makes an import fail
+    blocked["debugpy"] = None
+    for name in _LATE_IMPORTS:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    del blocked["debugpy"]
 
 
 def run_rank(spec: RankSpec, listener: socket.socket) -> None:
@@ -158,17 +184,3 @@ def _reseed() -> None:
     generator = sys.modules.get("numpy.random")
     if generator is not None:
         generator.seed()
-
-
-def _leave_out_debugger() -> None:
-    """Load ipykernel's debugger as where debugpy is not installed; a cell's own `import debugpy` is not affected.
-
-    No front end can attach to a rank, and importing debugpy takes as long as all the rest of a kernel's start.
-    """
-    blocked: dict[str, Any] = sys.modules  # None there is what makes an import fail
-    blocked["debugpy"] = None
-    importlib.import_module("ipykernel.debugger")
-    del blocked["debugpy"]
-
-
-_leave_out_debugger()

@@ -43,7 +43,7 @@ class Bridge:
     def start(self, app: Any) -> None:
         """Begin to serve; `app` is the initialised kernel application whose endpoints are connected to."""
         self._session = app.session
-        self._wake = app.kernel.io_loop.add_callback
+        self._kernel = app.kernel
         context = zmq.Context()
         identity = b"choline-%d" % os.getpid()
         self._shell, self._stdin, self._control = (
@@ -133,7 +133,7 @@ class Bridge:
         """
         if self._jobs.cancel(job):
             os.killpg(os.getpgid(0), signal.SIGINT)
-            self._wake(_do_nothing)
+            self._kernel.io_loop.add_callback(_do_nothing)  # a loop it has from its own start on only
 
     def _pass_comm(self, frame: Frame) -> None:
         """A front end's comm message; on a subshell when it came on one, so that it works while a cell runs."""

@@ -19,7 +19,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from choline_jupyter.agent.kernel.application import RankSpec, run_rank
+from choline_jupyter.agent.kernel.application import RankSpec, import_kernel, run_rank
 
 _READ = 1 << 16
 
@@ -81,7 +81,7 @@ class ForkServer:
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
         except BaseException:
-            traceback.print_exc()
+            traceback.print_exc(file=sys.__stderr__)  # `sys.stderr` may be the kernel's already
         finally:
             os._exit(status)
 
@@ -117,6 +117,7 @@ def main(arguments: list[str]) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.environ.pop("JPY_PARENT_PID", None)
+    import_kernel()
     for name in arguments[1:]:
         importlib.import_module(name)
     sys.argv[:] = [""]

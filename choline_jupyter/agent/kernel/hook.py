@@ -1,7 +1,7 @@
 """The hook in a kernel's IOPub thread that appends each message to the journal before ZMQ may drop it.
 
-Installed by `application` in a stock ipykernel 6 or 7. Jupyter's IOPub loses what a slow subscriber does not take (23 %
-of 20,000 lines with a reader at once, docs/performance.md), and all of it while no subscriber is there; a file does not.
+Installed by `application` in a stock ipykernel 6 or 7. Jupyter's IOPub loses what a slow subscriber does not take, and
+all of it while no subscriber is there (docs/performance.md); a file does not.
 """
 
 from __future__ import annotations

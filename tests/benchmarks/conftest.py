@@ -1,0 +1,81 @@
+"""What the benchmarks share: one home, one engine, the kernels they compare with, one report at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.benchmarks.engine_driver import EngineDriver
+from tests.benchmarks.home import Home
+from tests.benchmarks.parallel_cluster import ParallelCluster
+from tests.benchmarks.plain_kernel import PlainKernel
+from tests.benchmarks.report import Report
+from tests.benchmarks.samples import QUICK
+
+# Every process would compile what it imports at each start: that is not what a user's machine does.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.fixture(scope="session")
+def report(request: pytest.FixtureRequest) -> Iterator[Report]:
+    """Printed at the end; kept in docs/performance.md when everything was measured in full."""
+    made = Report()
+    yield made
+    print("\n\n" + made.render())
+    if not QUICK and not request.session.testsfailed and not request.config.option.keyword:
+        made.save()
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Home]:
+    made = Home()
+    with made.entered():
+        yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def engine(home: Home) -> Iterator[EngineDriver]:
+    """The engine alone, its kernel running."""
+    driver = EngineDriver()
+    driver.open("bench")
+    driver.run("1+1")
+    yield driver
+    driver.stop()
+    driver.close()
+
+
+@pytest.fixture(scope="session")
+def plain() -> Iterator[PlainKernel]:
+    """A plain ipykernel."""
+    kernel = PlainKernel()
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture(scope="session")
+def notebook(home: Home) -> Iterator[PlainKernel]:
+    """A notebook's kernel with choline loaded; its session ends with the home."""
+    kernel = PlainKernel(home.environment)
+    kernel.evaluate("%load_ext choline_jupyter")
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ParallelCluster]:
+    """ipyparallel with one engine."""
+    made = ParallelCluster(tmp_path_factory.mktemp("ipyparallel"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def parallel_notebook(cluster: ParallelCluster) -> Iterator[PlainKernel]:
+    """A notebook's kernel whose `%%px` cells go to the cluster."""
+    kernel = PlainKernel()
+    kernel.evaluate(cluster.setup)
+    yield kernel
+    kernel.close()

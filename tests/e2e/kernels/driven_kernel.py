@@ -1,0 +1,147 @@
+"""A real ipykernel, driven as a front end drives it; made by conftest.py and by tests that need one of their own."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import zmq
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+from tests.e2e.kernels.isolation import Isolation
+from tests.e2e.kernels.kernelspec import write_kernelspec
+
+Message = dict[str, Any]
+PATIENCE = 40.0
+
+
+@dataclass
+class Run:
+    """What one request has brought: its messages in order, its reply, and what it asked on the way."""
+
+    msg_id: str
+    messages: list[Message] = field(default_factory=list)
+    reply: Message = field(default_factory=dict)
+    questions: list[Message] = field(default_factory=list)
+    is_idle: bool = False
+
+    def list(self, *types: str) -> list[Message]:
+        """The messages of these types."""
+        return [message for message in self.messages if message["msg_type"] in types]
+
+    def read(self, stream: str = "stdout") -> str:
+        """All that was written to a stream."""
+        return "".join(m["content"]["text"] for m in self.list("stream") if m["content"]["name"] == stream)
+
+
+class DrivenKernel:
+    """Owns one kernel process and the client's sockets; used by one thread.
+
+    Messages that belong to no request that is waited for gather in `others`.
+    """
+
+    def __init__(self, isolation: Isolation, python: str = sys.executable, arguments: Iterable[str] = ()) -> None:
+        folder = Path(isolation.environment["JUPYTER_RUNTIME_DIR"])
+        name = write_kernelspec(folder, python, arguments)
+        specs = KernelSpecManager(kernel_dirs=[str(folder)])
+        file = str(folder / f"{uuid.uuid4().hex[:8]}.json")
+        self._manager = KernelManager(
+            kernel_name=name, kernel_spec_manager=specs, transport="ipc", connection_file=file
+        )
+        self._manager.start_kernel(env=isolation.environment, cwd=str(isolation.folder))
+        self.client: BlockingKernelClient = self._manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=PATIENCE)
+        self.others: list[Message] = []
+        self._runs: dict[str, Run] = {}
+        self._poller = zmq.Poller()
+        for channel in (self.client.iopub_channel, self.client.stdin_channel, self.client.shell_channel):
+            self._poller.register(channel.socket, zmq.POLLIN)
+
+    @property
+    def pid(self) -> int:
+        return int(self._manager.provisioner.pid)
+
+    def start(self, code: str, *, allow_stdin: bool = True) -> Run:
+        """Send a cell and return at once; `finish` waits for it."""
+        msg_id = self.client.execute(code, allow_stdin=allow_stdin, stop_on_error=False)
+        return self._runs.setdefault(msg_id, Run(msg_id))
+
+    def run(self, code: str, answers: Iterable[str] = (), *, allow_stdin: bool = True) -> Run:
+        """Run a cell to its end, typing `answers` as it asks."""
+        return self.finish(self.start(code, allow_stdin=allow_stdin), answers)
+
+    def finish(self, run: Run, answers: Iterable[str] = ()) -> Run:
+        """Read until the request has its reply and the kernel is idle again."""
+        remaining = iter(answers)
+        asked = len(run.questions)
+        deadline = time.monotonic() + PATIENCE
+        while not (run.is_idle and run.reply):
+            self._read(deadline)
+            if len(run.questions) > asked:
+                asked = len(run.questions)
+                self.client.input(next(remaining))
+        del self._runs[run.msg_id]
+        return run
+
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        """Read messages until the condition holds."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            self._read(deadline)
+
+    def start_comm(self, comm_id: str, data: dict[str, Any], buffers: Iterable[bytes] = (), **header: str) -> Run:
+        """Send a comm message as a front end's widget does and return at once; `finish` waits until it is handled."""
+        message = self.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+        message["header"].update(header)
+        run = self._runs[message["header"]["msg_id"]] = Run(message["header"]["msg_id"], reply={"status": "none"})
+        self.client.session.send(self.client.shell_channel.socket, message, buffers=list(buffers))
+        return run
+
+    def interrupt(self) -> None:
+        self._manager.interrupt_kernel()
+
+    def kill(self) -> None:
+        """End the process without asking, as a crash does."""
+        self._manager.provisioner.process.kill()  # type: ignore[attr-defined]  # the local provisioner has it
+        self._manager.provisioner.process.wait()  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self._manager.shutdown_kernel(now=False)
+
+    def _read(self, deadline: float) -> None:
+        """Take one round of messages from the sockets; fails when nothing comes until the deadline."""
+        left = deadline - time.monotonic()
+        if left <= 0 or not self._manager.is_alive():
+            raise AssertionError(f"nothing came in time; waiting for {list(self._runs.values())}; kernel alive: {self._manager.is_alive()}")
+        ready = dict(self._poller.poll(min(left, 1.0) * 1000))
+        if self.client.iopub_channel.socket in ready:
+            self._take_output(self.client.get_iopub_msg(timeout=0))
+        if self.client.stdin_channel.socket in ready:
+            question = self.client.get_stdin_msg(timeout=0)
+            self._runs[question["parent_header"]["msg_id"]].questions.append(question)
+        if self.client.shell_channel.socket in ready:
+            self._take_reply(self.client.get_shell_msg(timeout=0))
+
+    def _take_output(self, message: Message) -> None:
+        run = self._runs.get(message["parent_header"].get("msg_id"))
+        if run is None:
+            self.others.append(message)
+        elif message["msg_type"] == "status":
+            run.is_idle = message["content"]["execution_state"] == "idle"
+        elif message["msg_type"] != "execute_input":
+            run.messages.append(message)
+
+    def _take_reply(self, message: Message) -> None:
+        """Replies to what nobody waits for any more (the client's first questions) say nothing."""
+        run = self._runs.get(message["parent_header"]["msg_id"])
+        if run:
+            run.reply = message["content"]

@@ -1,0 +1,19 @@
+"""Kernel specs for the kernels of these tests: any interpreter, with the arguments a test wants."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def write_kernelspec(folder: Path, python: str, arguments: Iterable[str] = ()) -> str:
+    """Write a spec that starts ipykernel with `python`; returns the spec's name."""
+    argv = [python, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}", *arguments]
+    name = "tested-" + hashlib.sha256("\0".join(argv).encode()).hexdigest()[:8]
+    directory = folder / name
+    directory.mkdir(exist_ok=True)
+    spec = {"argv": argv, "display_name": name, "language": "python", "interrupt_mode": "signal"}
+    (directory / "kernel.json").write_text(json.dumps(spec))
+    return name

@@ -1,0 +1,48 @@
+"""Which machine options mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from choline_jupyter.errors import RequestError
+from choline_jupyter.session.machine import make_spec
+from choline_jupyter.session.option_reader import Values
+
+KEY = "SHA256:" + "a" * 43
+
+
+def give(**options: str) -> Values:
+    names = ("host", "provider", "accept-host-key", "ssh")
+    return Values({name: options.get(name.replace("-", "_")) for name in names})
+
+
+def test_without_options_it_is_this_machine() -> None:
+    spec = make_spec("a.ipynb", give())
+    assert (spec.name, spec.provider, spec.machine, spec.command) == ("a.ipynb", "local", "this machine", ())
+
+
+@pytest.mark.parametrize("options", [{"host": "anna@lab"}, {"host": "anna@lab", "provider": "ssh"}])
+def test_a_host_is_reached_by_ssh(options: dict[str, str]) -> None:
+    spec = make_spec("a.ipynb", give(**options, accept_host_key=KEY))
+    assert (spec.provider, spec.machine, spec.accept_key) == ("ssh", "anna@lab", KEY)
+
+
+def test_a_command_makes_it_a_script() -> None:
+    assert make_spec("a", give(), ("train.py", "--lr", "1")).command == ("train.py", "--lr", "1")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"provider": "ssh"}, "needs a machine"),
+        ({"provider": "local", "host": "lab"}, "does not go with the provider local"),
+        ({"host": "lab", "ssh": "putty"}, "no ssh client 'putty'"),
+        ({"host": "lab", "accept_host_key": "yes"}, "wants a fingerprint"),
+        ({"host": "lab", "accept_host_key": KEY + "a"}, "wants a fingerprint"),
+        ({"host": "lab", "accept_host_key": KEY + "\n"}, "wants a fingerprint"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(options: dict[str, str], reason: str) -> None:
+    with pytest.raises(RequestError, match=reason) as caught:
+        make_spec("a", give(**options))
+    assert caught.value.hint
