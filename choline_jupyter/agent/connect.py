@@ -83,7 +83,7 @@ def _become_supervisor(place: Place, arguments: list[str], ready: int) -> None:
         options = parse(arguments)
         run(place, options.python, options.linger, ready=ready)
         os._exit(0)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the child must not run on as a second connector
         import traceback
 
         traceback.print_exc()

@@ -47,4 +47,4 @@ def _walk(root: str, part: str) -> list[str]:
     for module in pkgutil.iter_modules([root + "/" + part]):
         inner = part + "/" + module.name
         found += _walk(root, inner) if module.ispkg else [inner + ".py"]
-    return found + [part + "/__init__.py"]
+    return [*found, part + "/__init__.py"]

@@ -105,7 +105,8 @@ class Nursery:
                 *make_command("script"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                 start_new_session=True, cwd="/",
             )  # fmt: skip
-        assert host.stdin and host.stdout
+        assert host.stdin
+        assert host.stdout
         host.stdin.write(wish.encode())
         host.stdin.close()
         await host.stdout.read()

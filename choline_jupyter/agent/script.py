@@ -35,8 +35,8 @@ class _Output:
 
     def __init__(self, name: str, path: Path) -> None:
         self.name, self.path = name, path
-        self.file = open(path, "ab", buffering=0)
-        self._reader = open(path, "rb", buffering=0)
+        self.file = open(path, "ab", buffering=0)  # noqa: SIM115 - for the script's whole life
+        self._reader = open(path, "rb", buffering=0)  # noqa: SIM115
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
     def read(self) -> str:
@@ -122,9 +122,14 @@ class ScriptHost:
         environment["PYTHONUNBUFFERED"] = "1"  # into a file Python would hold lines back until there are 8 KiB
         try:
             self._script = subprocess.Popen(
-                [self._order["python"], *self._order["command"]], stdin=subprocess.PIPE, stdout=self._outputs[0].file, stderr=self._outputs[1].file,
-                cwd=self._order["directory"], env=environment, start_new_session=True,
-            )  # fmt: skip
+                [self._order["python"], *self._order["command"]],
+                stdin=subprocess.PIPE,
+                stdout=self._outputs[0].file,
+                stderr=self._outputs[1].file,
+                cwd=self._order["directory"],
+                env=environment,
+                start_new_session=True,
+            )
         except OSError as error:
             self._append("stderr", "%s: %s\n" % (self._order["python"], error.strerror))
             self._close(127)
@@ -177,7 +182,7 @@ class ScriptHost:
         self._is_done = True
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str]) -> None:  # noqa: ARG001 - every part is called alike
     """Read the order, open the socket, say so by closing standard output, serve."""
     order = json.loads(sys.stdin.read())
     Path(order["socket"]).unlink(missing_ok=True)

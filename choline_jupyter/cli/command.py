@@ -5,7 +5,6 @@ Called by `cli.main`.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import Bridge, get_bridge
 from choline_jupyter.session.console import Console, answer_on_terminal, find_status
-from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.keeper import start_keeper
+from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequest, VersionRequest, parse_command
 from choline_jupyter.session.outcome import Outcome
 from choline_jupyter.session.usage import PROGRAM, render_help
@@ -34,7 +33,7 @@ def run(arguments: list[str]) -> int:
     elif request.verb == "attach":
         return attach(get_bridge(), request)
     else:
-        print(Verbs(get_bridge(), confirm_on_terminal).perform(request, os.getcwd()))
+        print(Verbs(get_bridge(), confirm_on_terminal).perform(request, str(Path.cwd())))
     return 0
 
 

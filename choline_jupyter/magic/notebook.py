@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import RequestError, SessionEnded, UnknownJob
-from choline_jupyter.session.outcome import Outcome, raise_outcome
 from choline_jupyter.magic.relay import RelayScreen, can_relay
 from choline_jupyter.magic.screen import PlainScreen, Screen
 from choline_jupyter.magic.stage import Stage
@@ -20,8 +19,16 @@ from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import get_bridge
 from choline_jupyter.session.keeper import start_keeper
-from choline_jupyter.session.options import CellRequest, HelpRequest, VerbRequest, VersionRequest, parse_cell, parse_line
 from choline_jupyter.session.machine import make_spec
+from choline_jupyter.session.options import (
+    CellRequest,
+    HelpRequest,
+    VerbRequest,
+    VersionRequest,
+    parse_cell,
+    parse_line,
+)
+from choline_jupyter.session.outcome import Outcome, raise_outcome
 from choline_jupyter.session.usage import MAGIC, render_help
 from choline_jupyter.session.verbs import Verbs, find_version
 
@@ -145,7 +152,7 @@ class Notebook:
 
     def _find_move(self, session: str) -> str | None:
         """The working folder, if it has changed here since the session last heard of it."""
-        here = os.getcwd()
+        here = str(Path.cwd())
         known = self._directories.get(session)
         self._directories[session] = here
         return here if known not in (None, here) else None
@@ -171,10 +178,8 @@ class Notebook:
     def _find_job(self, prefix: str) -> JobRow:
         """The job named, or this notebook's newest; raises UnknownJob."""
         store = self._bridge.engine.store
-        if prefix:
-            job = store.find_job(prefix)
-        else:
-            job = next(iter(store.list_jobs(notebook=find_name(self._shell), limit=1)), None)
+        newest = iter(() if prefix else store.list_jobs(notebook=find_name(self._shell), limit=1))
+        job = store.find_job(prefix) if prefix else next(newest, None)
         if job is None:
             what = f"There is no job {prefix!r}." if prefix else "This notebook has not run a job yet."
             raise UnknownJob(what, "`%choline status` lists the newest.")
@@ -234,4 +239,4 @@ def allows_input(shell: InteractiveShell) -> bool:
     return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", True))
 
 
-_START = os.getcwd()
+_START = str(Path.cwd())

@@ -15,12 +15,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.magic.comms import RemoteComms
-from choline_jupyter.session.interrupt import Interrupts
-from choline_jupyter.session.outcome import Outcome, note_state
 from choline_jupyter.magic.screen import Screen, explain_gap
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.session import Trust
+from choline_jupyter.session.interrupt import Interrupts
 from choline_jupyter.session.live import LiveSession, is_end
+from choline_jupyter.session.outcome import Outcome, note_state
 from choline_jupyter.session.trust import OutputFilter
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Stage:
         if event.kind is Kind.STATE:
             self._note(event, outcome)
             return is_end(event)
-        elif event.kind is not Kind.INPUT:
+        if event.kind is not Kind.INPUT:
             self._show(event)
         return False
 

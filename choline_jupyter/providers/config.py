@@ -33,8 +33,8 @@ class Host:
 
 def find_config() -> Path:
     """Where the file is, or would be."""
-    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    return Path(base) / "choline" / "config.toml"
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "choline" / "config.toml"
 
 
 def read_hosts() -> dict[str, Host]:

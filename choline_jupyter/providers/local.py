@@ -10,13 +10,13 @@ import os
 import sys
 from typing import ClassVar
 
-from choline_jupyter.providers.provider import Access, Offer, Provider
+from choline_jupyter.providers.provider import ANY, Access, Offer, Provider
 from choline_jupyter.transport.channel import Transport
 from choline_jupyter.transport.pipe import PipeTransport
 
 
 class LocalProvider(Provider):
-    """This machine. Every label means the same instance."""
+    """The machine we are on. Every label means the same instance."""
 
     name: ClassVar[str] = "local"
     capabilities: ClassVar[frozenset[str]] = frozenset({"free", "label_on_create"})
@@ -39,7 +39,7 @@ class LocalProvider(Provider):
     async def destroy(self, label: str) -> None:
         self._labels.discard(label)
 
-    def connect(self, label: str, access: Access = Access()) -> Transport:
+    def connect(self, label: str, access: Access = ANY) -> Transport:
         options = self._options if access.start else (*self._options, "--no-start")
         return PipeTransport(self._python, self._home, options)
 

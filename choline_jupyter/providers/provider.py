@@ -26,6 +26,9 @@ class Access:
     client: str = ""
 
 
+ANY = Access()
+
+
 @dataclass(frozen=True)
 class Offer:
     """What a provider would give now. Prices in USD per hour; memory in bytes."""
@@ -62,7 +65,7 @@ class Provider(abc.ABC):
         """End an instance; one that is gone already is a success. Safe to call again."""
 
     @abc.abstractmethod
-    def connect(self, label: str, access: Access = Access()) -> Transport:
+    def connect(self, label: str, access: Access = ANY) -> Transport:
         """The way to the agent on an instance; no I/O before its `open`. Raises ConfigError for an impossible label."""
 
     def find_python(self, label: str) -> str:

@@ -10,7 +10,7 @@ import shutil
 from typing import ClassVar
 
 from choline_jupyter.providers.config import ConfigError, read_hosts
-from choline_jupyter.providers.provider import Access, Offer, Provider
+from choline_jupyter.providers.provider import ANY, Access, Offer, Provider
 from choline_jupyter.transport.address import Address, parse_address
 from choline_jupyter.transport.channel import Transport
 from choline_jupyter.transport.openssh import OpenSSHTransport
@@ -38,7 +38,7 @@ class SSHProvider(Provider):
     async def destroy(self, label: str) -> None:
         self._labels.discard(label)
 
-    def connect(self, label: str, access: Access = Access()) -> Transport:
+    def connect(self, label: str, access: Access = ANY) -> Transport:
         options = self._options if access.start else (*self._options, "--no-start")
         address = _find_address(label)
         if access.client == "paramiko" or not (access.client or shutil.which("ssh")):

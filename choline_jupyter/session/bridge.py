@@ -60,8 +60,8 @@ class Bridge:
 
 
 def get_bridge() -> Bridge:
-    """This process's bridge."""
-    global _bridge
+    """The bridge of this process."""
+    global _bridge  # noqa: PLW0603 - one engine per process is the point
     with _lock:
         if _bridge is None:
             _bridge = Bridge()

@@ -50,7 +50,8 @@ class Engine:
 
     async def open(self, spec: SessionSpec) -> LiveSession:
         """The session asked for, found or made; the agent's answer is not waited for. Raises CholineError."""
-        connection = await self._connect(spec.provider, spec.machine, Access(True, self.prompts.ask, spec.accept_key, spec.client))
+        access = Access(True, self.prompts.ask, spec.accept_key, spec.client)
+        connection = await self._connect(spec.provider, spec.machine, access)
         row = await self._loop.run_in_executor(None, self._claim, spec)
         session = self.sessions.get(row.id)
         if session is None:

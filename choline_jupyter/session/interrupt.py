@@ -31,7 +31,7 @@ class Interrupts:
         self._forwarded = 0.0
         self._is_given_up = False
 
-    def __enter__(self) -> Interrupts:
+    def __enter__(self) -> Interrupts:  # noqa: PYI034 - Self is new in Python 3.11
         if self._is_main:
             self._previous = signal.signal(signal.SIGINT, self._note)
         return self

@@ -24,9 +24,8 @@ def render_status(
     """Sessions with what runs in them, the newest jobs, the keeper. `agents` by machine; None: no agent runs there."""
     lines = [_describe_session(row, _find_hosted(row, agents)) for row in sessions if row.state.is_open]
     lines = ["Sessions", *lines] if lines else ["No session is open. `%%choline` on top of a cell opens one."]
-    names = {row.id: row.name for row in sessions}
     if jobs:
-        lines += ["", "Jobs, newest first", *(_describe_job(job, names) for job in jobs[:_NEWEST])]
+        lines += ["", "Jobs, newest first", *(_describe_job(job) for job in jobs[:_NEWEST])]
     lines += ["", f"The keeper follows detached jobs (pid {keeper})."] if keeper else []
     return "\n".join(lines)
 
@@ -77,7 +76,7 @@ def _describe_session(row: SessionRow, hosted: dict[str, Any] | None) -> str:
     return f"  {row.name} ({where}): {state}{waiting}, open for {render_duration(time.time() - hosted['created'])}"
 
 
-def _describe_job(job: JobRow, names: dict[str, str]) -> str:
+def _describe_job(job: JobRow) -> str:
     end = job.ended_at or time.time()
     took = render_duration(end - job.started_at) if job.started_at else "-"
     text = " ".join(job.code.split())[:_TEXT_LENGTH]

@@ -39,5 +39,5 @@ class SessionSpec:
 
 
 def copy_environment() -> dict[str, str]:
-    """This process's environment, for a session on the user's own machine; what belongs to this kernel alone stays."""
+    """The environment of this process, for a session on the user's own machine; what belongs to this kernel alone stays."""
     return {key: value for key, value in os.environ.items() if key not in ("JPY_PARENT_PID", "JPY_SESSION_NAME")}

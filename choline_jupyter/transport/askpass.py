@@ -49,7 +49,7 @@ class Askpass:
         self.is_waiting = False
         self._ask, self._accept_key = ask, accept_key
 
-    async def __aenter__(self) -> Askpass:
+    async def __aenter__(self) -> Askpass:  # noqa: PYI034 - Self is new in Python 3.11
         self._folder = Path(tempfile.mkdtemp(prefix="choline-ask-"))
         door = self._folder / "door"
         self._server = await asyncio.start_unix_server(self._serve, door)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import abc
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Callable
 
 LIMIT = 1 << 20
 

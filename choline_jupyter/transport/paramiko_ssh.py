@@ -166,7 +166,7 @@ class _Opening:
         return os.fsdecode(said).strip()
 
     def _end_proxy(self) -> None:
-        """paramiko signals the process and leaves it a zombie with open pipes."""
+        """Paramiko signals the process and leaves it a zombie with open pipes."""
         if self._proxy:
             process = self._proxy.process
             process.kill()

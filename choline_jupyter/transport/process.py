@@ -23,7 +23,7 @@ async def open_program(command: Sequence[str], environment: Mapping[str, str]) -
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-    errors: IO[bytes] = tempfile.TemporaryFile()
+    errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the channel
     try:
         process = _start(command, environment, theirs, errors)
     except OSError as error:

@@ -49,7 +49,7 @@ def test_kinds_keep_their_numbers() -> None:
     assert [(kind.name, kind.value) for kind in Kind] == [
         (name, number)
         for number, name in enumerate(
-            "STREAM DISPLAY UPDATE CLEAR RESULT ERROR INPUT COMM PROGRESS METRIC CHECKPOINT ARTIFACT STATE GAP".split(),
+            ["STREAM", "DISPLAY", "UPDATE", "CLEAR", "RESULT", "ERROR", "INPUT", "COMM", "PROGRESS", "METRIC", "CHECKPOINT", "ARTIFACT", "STATE", "GAP"],
             1,
         )
     ]

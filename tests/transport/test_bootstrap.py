@@ -159,7 +159,7 @@ def test_an_older_python_is_passed_over(host: Host) -> None:
 
 
 def test_without_python_it_says_so(host: Host) -> None:
-    with pytest.raises(TransportError, match="no Python; choline needs 3.9") as caught:
+    with pytest.raises(TransportError, match=r"no Python; choline needs 3\.9") as caught:
         host.meet()
     assert "Install one" in caught.value.hint
 
@@ -168,13 +168,13 @@ def test_with_only_old_ones_it_names_them(host: Host) -> None:
     host.add_script("python3", "echo 3.6; exit 1")
     host.add_script("python3.8", "echo 3.8; exit 1")
     host.add_script("python", "echo 2.7; exit 1")
-    with pytest.raises(TransportError, match="only Python 3.6, 2.7"):
+    with pytest.raises(TransportError, match=r"only Python 3\.6, 2\.7"):
         host.meet()
 
 
 def test_a_cache_that_cannot_be_written_is_told(ready_host: Host) -> None:
     (ready_host.home / ".cache").write_text("a file")
-    with pytest.raises(TransportError, match="cannot keep choline's agent in .*/.cache/choline/agent/") as caught:
+    with pytest.raises(TransportError, match=r"cannot keep choline's agent in .*/\.cache/choline/agent/") as caught:
         ready_host.meet()
     assert "XDG_CACHE_HOME" in caught.value.hint
 

@@ -80,7 +80,7 @@ class ForkServer:
             status = 0
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - the child must not run on as a second server
             traceback.print_exc(file=sys.__stderr__)  # `sys.stderr` may be the kernel's already
         finally:
             os._exit(status)

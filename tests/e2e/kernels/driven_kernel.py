@@ -30,6 +30,7 @@ class Run:
     messages: list[Message] = field(default_factory=list)
     reply: Message = field(default_factory=dict)
     questions: list[Message] = field(default_factory=list)
+    is_busy: bool = False
     is_idle: bool = False
 
     def list(self, *types: str) -> list[Message]:
@@ -137,6 +138,7 @@ class DrivenKernel:
             self.others.append(message)
         elif message["msg_type"] == "status":
             run.is_idle = message["content"]["execution_state"] == "idle"
+            run.is_busy = not run.is_idle
         elif message["msg_type"] != "execute_input":
             run.messages.append(message)
 

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.kernels.driven_kernel import DrivenKernel, Run
@@ -71,7 +72,9 @@ def test_segmentation_fault(kernel: DrivenKernel) -> None:
 
 def test_exit_ends_the_session_s_kernel_only(kernel: DrivenKernel) -> None:
     kernel.run("here = 1")
-    assert run(kernel, "kept = 1\nexit").reply["status"] == "ok"
+    pid = int(read_result(run(kernel, "import os; kept = os.getpid(); kept")))
+    assert run(kernel, "exit").reply["status"] == "ok"
+    wait_for_end(pid)
     expect_restart(kernel)
     assert kernel.run("here").reply["status"] == "ok"
 
@@ -79,12 +82,15 @@ def test_exit_ends_the_session_s_kernel_only(kernel: DrivenKernel) -> None:
 def test_death_between_cells(kernel: DrivenKernel) -> None:
     pid = int(read_result(run(kernel, "import os; kept = os.getpid(); kept")))
     os.kill(pid, signal.SIGKILL)
-    kernel.wait_for(lambda: not is_running(pid)) if is_running(pid) else None
+    wait_for_end(pid)
     expect_restart(kernel)
 
 
-def is_running(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+def wait_for_end(pid: int) -> None:
+    try:
+        psutil.Process(pid).wait(30)
+    except psutil.NoSuchProcess:
+        pass
 
 
 @pytest.fixture

@@ -97,6 +97,7 @@ def test_while_it_asks(pair: Pair) -> None:
 
 def test_before_the_first_cell_of_a_session_has_begun(kernel: DrivenKernel, isolation: Isolation) -> None:
     run = kernel.start("%%choline --session fresh\nimport time\nprint('sleeping', flush=True)\ntime.sleep(600)")
+    kernel.wait_for(lambda: run.is_busy)
     kernel.interrupt()
     assert kernel.finish(run).reply["status"] == "error"
     assert kernel.run("%%choline --session fresh\n2 + 2").reply["status"] == "ok"

@@ -8,14 +8,17 @@ from unittest import mock
 
 import pytest
 
+from choline_jupyter.providers.local import LocalProvider
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.losses.engine_client import EngineClient
+from tests.e2e.losses.tapped_transport import TappedTransport
 
 
 @pytest.fixture
-def home() -> Iterator[Isolation]:
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Isolation]:
     """A user without any state, who is this process's user too; fails at the end if something of theirs still runs."""
     made = Isolation()
+    monkeypatch.chdir(made.folder)
     with mock.patch.dict(os.environ, made.environment):
         yield made
         made.close()
@@ -30,3 +33,11 @@ def client(home: Isolation) -> Iterator[EngineClient]:
         if row.state.is_open:
             made.call(made.engine.stop(row))
     made.close()
+
+
+@pytest.fixture
+def tap(home: Isolation, monkeypatch: pytest.MonkeyPatch) -> TappedTransport:
+    """The way to the agent of this home, in our hands. Ask for it before `client`."""
+    tapped = TappedTransport(LocalProvider(options=("--linger", "1")).connect("this machine"))
+    monkeypatch.setattr(LocalProvider, "connect", lambda provider, label, access: tapped)
+    return tapped

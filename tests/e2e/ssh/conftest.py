@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ def server() -> Iterator[Server]:
     """A host that has never seen choline; its `python3` is the one that runs the tests, so it has ipykernel."""
     if not is_available():
         pytest.fail("sshd is missing: make system")
-    made = Server(f"PATH={os.path.dirname(sys.executable)}:/usr/bin:/bin")
+    made = Server(f"PATH={Path(sys.executable).parent}:/usr/bin:/bin")
     yield made
     made.close()
 

@@ -7,7 +7,6 @@ shared. `client` is a folder for PATH: an `ssh` in it finds the test's key and k
 from __future__ import annotations
 
 import getpass
-import os
 import shutil
 import signal
 import socket
@@ -45,7 +44,7 @@ exec {ssh} -F {folder}/ssh_config -o IdentityFile={folder}/id -o IdentitiesOnly=
 
 def is_available() -> bool:
     """Whether this machine has an ssh client and server."""
-    return os.path.exists(_SERVER) and shutil.which("ssh") is not None
+    return Path(_SERVER).exists() and shutil.which("ssh") is not None
 
 
 # An alias of the user's configuration whose only way is a program, as a tunnel's client is (Colab, for one).
@@ -102,7 +101,7 @@ class Server:
             port=self.port, folder=self.folder, key=self._key, home=self.home, settings=self._settings
         )
         config.write_text(text)
-        os.makedirs("/run/sshd", exist_ok=True)
+        Path("/run/sshd").mkdir(parents=True, exist_ok=True)
         subprocess.run([_SERVER, "-f", config, "-E", self.folder / "log"], check=True)
         deadline = time.monotonic() + _PATIENCE
         while not _answers(self.port):
