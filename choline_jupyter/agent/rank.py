@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -61,6 +62,14 @@ class Rank:
             self._writer.write(data)
         else:
             self._waiting.append(data)
+
+    def is_ending(self) -> bool:
+        """Whether its process has gone but how it ended is not known yet; what is sent now would be lost."""
+        if self._writer is None or not self.is_alive:
+            return False
+        poll = select.poll()
+        poll.register(self._writer.get_extra_info("socket").fileno(), 0)  # POLLHUP is told unasked
+        return bool(poll.poll(0))
 
     def fail(self, reason: str) -> None:
         """The process could not be made."""

@@ -95,17 +95,12 @@ class HostedSession:
         if job in self.finished or job == self.running or job in self.queue:
             return
         self.quiet_since = time.monotonic()
-        if self.running or self._queue:
+        if self.running or self._queue or (self.rank and self.rank.is_ending()):
             self._queue.append(frame)
             # a client may know that the last job is over some moments before the bell says so here
             asyncio.get_running_loop().call_later(_PATIENCE, self._tell_queued, job)
             return
-        self.running, self.running_since = job, time.time()
-        if self.rank is None or not self.rank.is_alive:
-            self.ensure_rank()
-            self.tell({"state": "restarted"}, job)
-        if self.rank:
-            self.rank.send(frame)
+        self._begin(frame)
 
     def finish(self, job: str) -> None:
         """The rank has said that this job is over: the next one's turn."""
@@ -133,6 +128,8 @@ class HostedSession:
             self._cancel(self._queue.popleft().header["job"], reason)
         if self.rank and self.rank.is_alive:
             await self.rank.stop()
+        if self.running:
+            self.tell({"state": "died", "stopped": reason}, self.running)
         self.tell({"state": "ended", "reason": reason})
         (self.directory / "session.json").unlink(missing_ok=True)
         self._place.find_rank_bell(self.id, 0).unlink(missing_ok=True)
@@ -170,12 +167,20 @@ class HostedSession:
         ranks = set(list_ranks(self.directory)) | {SUPERVISOR_RANK}
         return sorted(ranks | ({self.rank.number} if self.rank else set()))
 
+    def _begin(self, frame: Frame) -> None:
+        self.running, self.running_since = frame.header["job"], time.time()
+        if self.rank is None or not self.rank.is_alive:
+            self.ensure_rank()
+            self.tell({"state": "restarted"}, self.running)
+        if self.rank:
+            self.rank.send(frame)
+
     def _next(self) -> None:
         if self._queue and not self.is_stopping:
             frame = self._queue.popleft()
             if frame.header["job"] in self._told:
                 self.tell({"state": "begun"}, frame.header["job"])
-            self.run(frame)
+            self._begin(frame)
 
     def _tell_queued(self, job: str) -> None:
         if job in self.queue:
@@ -187,17 +192,22 @@ class HostedSession:
         self.tell({"state": "cancelled", "reason": reason}, job)
 
     def _mourn(self, rank: Rank, code: Optional[int], reason: str) -> None:
-        """The rank's process is gone: say so to the job that ran and to those that relied on its names."""
+        """The rank's process is gone: say so to the job that ran and to those that relied on its names.
+
+        Jobs that came when it was on its way out without one did not rely on it: they begin in the next rank.
+        """
+        was_idle = not self.running
         if not self.is_stopping:
             is_oom = code == -9 and read_oom_kills() > self._oom_kills
             last = find_last_seq(self.directory, rank.number)
             fact = {"state": "died", "rank": rank.number, "code": code, "oom": is_oom, "reason": reason, "last": last}
             self.tell(fact, self.running)
-        self.finished.add(self.running)
-        self.running = ""
-        while self._queue:
+            self.finished.add(self.running)
+            self.running = ""
+        while self._queue and not was_idle:
             self._cancel(self._queue.popleft().header["job"], "the kernel it waited for ended")
         rank.close()
+        self._next()
 
 
 def read_spec(directory: Path) -> Optional[dict[str, Any]]:

@@ -5,18 +5,18 @@ Called by `cli.main`.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from choline_jupyter.errors import RequestError, UnknownJob
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import Bridge, get_bridge
-from choline_jupyter.session.console import Console, answer_on_terminal, find_status
+from choline_jupyter.session.console import Console, answer_on_terminal, find_status, write_event
 from choline_jupyter.session.keeper import start_keeper
+from choline_jupyter.session.live import is_end
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequest, VersionRequest, parse_command
-from choline_jupyter.session.outcome import Outcome
+from choline_jupyter.session.outcome import Outcome, note_state
 from choline_jupyter.session.usage import PROGRAM, render_help
 from choline_jupyter.session.verbs import Verbs, confirm_on_terminal, find_version
 
@@ -79,12 +79,15 @@ def attach(bridge: Bridge, request: VerbRequest) -> int:
 
 
 def replay(bridge: Bridge, job: JobRow) -> int:
-    """Show a job that is over."""
-    from choline_jupyter.session.report import render_text
-
+    """Show a job that is over; it asks nothing again."""
+    outcome = Outcome()
     for event in bridge.engine.store.read_job(job.id):
-        sys.stdout.write(render_text(event))
-    return 0 if job.status == "ok" else 1
+        write_event(event)
+        if is_end(event):
+            note_state(event, outcome)
+    if outcome.failure:
+        raise outcome.failure
+    return find_status(outcome)
 
 
 def find_job(bridge: Bridge, prefix: str) -> JobRow:

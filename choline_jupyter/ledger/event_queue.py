@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 
 class Limits(NamedTuple):
-    """At most `queue` bytes wait (one item may pass it); a batch is due at `batch` bytes or after `linger` seconds."""
+    """At most `queue` bytes wait (a larger item only alone); a batch is due at `batch` bytes or after `linger` seconds."""
 
     queue: int = 64 << 20
     batch: int = 2 << 20
@@ -37,6 +37,7 @@ class EventQueue(Generic[Item]):
         self._unstored = 0  # bytes in the deque or taken and not done
         self._put_count = self._done_count = 0
         self._taken_count = 0
+        self._wanted = 1  # bytes there must be room for: what was refused last
         self._is_urgent = self._is_closed = False
         self._for_room: list[Callable[[], None]] = []
         self._changed = threading.Condition()
@@ -49,8 +50,10 @@ class EventQueue(Generic[Item]):
         with self._changed:
             if self._is_closed:
                 raise StoreError("The event store is closed.", "Restart the kernel or run the command again.")
-            if self._unstored >= self._limits.queue and not force:
+            self._wanted = size
+            if self._is_full() and not force:
                 return False
+            self._wanted = 1
             self._items.append((item, size))
             self._put_count += 1
             was_waiting = self._waiting
@@ -62,9 +65,9 @@ class EventQueue(Generic[Item]):
         return True
 
     def call_when_room(self, callback: Callable[[], None]) -> None:
-        """Call back once, from any thread, as soon as `put` would take something or the queue is closed."""
+        """Call back once, from any thread, as soon as `put` would take what it refused or the queue is closed."""
         with self._changed:
-            if self._unstored >= self._limits.queue and not self._is_closed:
+            if self._is_full() and not self._is_closed:
                 self._for_room.append(callback)
                 return
         callback()
@@ -89,7 +92,7 @@ class EventQueue(Generic[Item]):
         with self._changed:
             self._unstored = self._waiting
             self._done_count = self._taken_count
-            has_room = self._unstored < self._limits.queue
+            has_room = not self._is_full()
             self._changed.notify_all()
         if has_room:
             self._announce_room()
@@ -119,6 +122,9 @@ class EventQueue(Generic[Item]):
             callbacks, self._for_room = self._for_room, []
         for callback in callbacks:
             callback()
+
+    def _is_full(self) -> bool:
+        return bool(self._unstored) and self._unstored + self._wanted > self._limits.queue
 
     def _is_batch_due(self) -> bool:
         return self._is_urgent or self._is_closed or self._waiting >= self._limits.batch

@@ -92,7 +92,7 @@ class EventStore:
         return self._put(entry, len(record) + _OVERHEAD, force=False)
 
     async def wait_for_room(self) -> None:
-        """Return when `put` would take something, or the store is closed."""
+        """Return when `put` would take what it refused, or the store is closed."""
         loop = asyncio.get_running_loop()
         room: asyncio.Future[None] = loop.create_future()
 

@@ -82,7 +82,7 @@ class RelayScreen:
         kernel.session.send(
             kernel.iopub_socket,
             type_,
-            content=event.content,
+            content=bytes(event.content),
             parent=parent,
             ident=kernel._topic(type_),
             metadata=read_object(event.metadata),

@@ -10,9 +10,11 @@ from __future__ import annotations
 import enum
 import json
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 SUPERVISOR_RANK = -1
+
+Bytes = Union[bytes, memoryview]
 
 
 class Kind(enum.IntEnum):
@@ -49,6 +51,7 @@ class Event:
 
     `job` is empty for what belongs to no job (a comm message between cells, a state of the session).
     `at` is the writer's wall clock in seconds since the epoch: for display only, never for ordering.
+    A large content or buffer is a view of the record that it came in, lest 50 MB of it be held twice.
     """
 
     series: Series
@@ -60,8 +63,8 @@ class Event:
     header: bytes = b"{}"
     parent: bytes = b"{}"
     metadata: bytes = b"{}"
-    content: bytes = b"{}"
-    buffers: tuple[bytes, ...] = ()
+    content: Bytes = b"{}"
+    buffers: tuple[Bytes, ...] = ()
 
     def read_content(self) -> dict[str, Any]:
         """The content as JSON; raises ValueError when the writer sent something else."""
@@ -76,9 +79,12 @@ class Event:
         return str(read_object(self.header).get("msg_type", ""))
 
 
-def read_object(data: bytes) -> dict[str, Any]:
+def read_object(data: Bytes) -> dict[str, Any]:
     """Parse a JSON object; raises ValueError for anything else."""
-    value = json.loads(data)
+    try:
+        value = json.loads(bytes(data))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("expected a JSON object")
     return value

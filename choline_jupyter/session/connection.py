@@ -22,6 +22,7 @@ from choline_jupyter.wire.record import Buffer, WireError
 _READ = 1 << 18
 _PING = 15.0
 _FIRST_DELAY, _LAST_DELAY = 0.05, 15.0
+_OWN_WORD = "choline: "  # what the agent's connector says begins so; anything else comes from what lies between
 
 
 class Follower(Protocol):
@@ -34,6 +35,9 @@ class Follower(Protocol):
 
     async def take(self, rank: int, epoch: int, chunk: bytes) -> None:
         """Bytes of a series."""
+
+    def refuse(self) -> None:
+        """The agent has nothing of this session: nothing will come."""
 
 
 class Refused(HostError):
@@ -64,14 +68,21 @@ class Connection:
         self._ids = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._followers: dict[str, Follower] = {}
+        self._follows: dict[int, Follower] = {}  # those that the agent has not confirmed on this channel
         self._tasks: list[asyncio.Task[None]] = []
         self._hello: asyncio.Future[None] | None = None
+        self._is_known = False  # the agent has said hello at least once
+        self._delay = 0.0
         self._needed = asyncio.Event()
 
     @property
     def is_connected(self) -> bool:
         """Whether a channel stands and the agent has said hello on it."""
         return self._channel is not None and self._hello is not None and self._hello.done()
+
+    def use(self, transport: Transport) -> None:
+        """Go this way from the next channel on."""
+        self._transport = transport
 
     async def open(self) -> None:
         """Open the first channel; what is sent from now on need not wait for the agent. Raises HostError."""
@@ -131,6 +142,7 @@ class Connection:
         self._write(encode_frame(Type.HELLO, {"protocol": PROTOCOL, "python": platform.python_version()}))
         for pending in list(self._pending.values()):
             self._write(pending.data)
+        self._follows.clear()
         for follower in list(self._followers.values()):
             self._send_follow(follower)
 
@@ -138,7 +150,8 @@ class Connection:
         """Read until the channel breaks, connect again, for ever."""
         while True:
             said = await self._read()
-            if self._hello and not self._hello.done():
+            is_greeted = self._hello and self._hello.done()
+            if not is_greeted and (not self._is_known or said.startswith(_OWN_WORD)):
                 self._fail(said)
             await self._reconnect()
 
@@ -161,25 +174,40 @@ class Connection:
         while not (self._followers or self._pending):
             self._needed.clear()
             await self._needed.wait()
-        delay = _FIRST_DELAY
         while self._channel is None:
+            await self._pause()
             with suppress(HostError):
                 await self._connect()
-                return
-            await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
-            delay = min(2 * delay, _LAST_DELAY)
+
+    async def _pause(self) -> None:
+        """Before another try: none behind a channel that worked, then longer and longer, until a new request comes."""
+        if self._delay:
+            self._needed.clear()
+            with suppress(asyncio.TimeoutError):
+                jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+                await asyncio.wait_for(self._needed.wait(), self._delay * jitter)
+        self._delay = min(max(2 * self._delay, _FIRST_DELAY), _LAST_DELAY)
 
     async def _deliver(self, frame: Frame) -> None:
         if frame.type is Type.EVENTS:
             follower = self._followers.get(frame.header["session"])
             if follower:
                 await follower.take(int(frame.header["rank"]), int(frame.header["epoch"]), frame.body)
+                self._delay = 0.0
         elif frame.type is Type.REPLY:
-            pending = self._pending.pop(frame.header["id"], None)
-            if pending and not pending.answer.done():
-                pending.answer.set_result(frame.header)
+            self._settle(frame.header)
         elif frame.type is Type.HELLO:
             self._greet(frame.header)
+
+    def _settle(self, answer: dict[str, Any]) -> None:
+        follower = self._follows.pop(answer["id"], None)
+        if follower and "refused" in answer:
+            self.unfollow(follower.session)
+            follower.refuse()
+        pending = self._pending.pop(answer["id"], None)
+        if pending and not pending.answer.done():
+            self._delay = 0.0
+            pending.answer.set_result(answer)
 
     def _greet(self, peer: dict[str, Any]) -> None:
         self.peer = peer
@@ -189,11 +217,12 @@ class Connection:
                 "End its sessions with `choline stop --all` of that version, then run the cell again.",
             ))  # fmt: skip
         elif self._hello and not self._hello.done():
+            self._is_known = True
             self._hello.set_result(None)
 
     def _fail(self, said: str) -> None:
         """The agent ended before it said hello: what waits cannot be served."""
-        reason = said.splitlines()[-1] if said else "The agent ended without a word."
+        reason = said.splitlines()[-1].removeprefix(_OWN_WORD) if said else "The agent ended without a word."
         self._fail_with(HostError(reason, "`choline doctor` shows what is missing."))
 
     def _fail_with(self, error: HostError) -> None:
@@ -215,8 +244,10 @@ class Connection:
             self._write(encode_frame(Type.PING, {}))
 
     def _send_follow(self, follower: Follower) -> None:
+        number = next(self._ids)
+        self._follows[number] = follower
         after = {str(rank): seq for rank, seq in follower.find_ends().items()}
-        self.send(Type.FOLLOW, {"session": follower.session, "after": after, "window": self._window})
+        self.send(Type.FOLLOW, {"id": number, "session": follower.session, "after": after, "window": self._window})
 
     def _write(self, data: bytes) -> None:
         if self._channel and not self._channel.writer.is_closing():

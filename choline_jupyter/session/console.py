@@ -50,9 +50,7 @@ class Console:
         elif event.kind is Kind.INPUT:
             self._ask(event)
         else:
-            stream = sys.stderr if _is_for_stderr(event) else sys.stdout
-            stream.write(render_text(event))
-            stream.flush()
+            write_event(event)
         return is_end(event)
 
     def pass_input(self) -> None:
@@ -67,6 +65,13 @@ class Console:
 
     def _ask(self, event: Event) -> None:
         self._bridge.post(self._session.answer, event, input(str(event.read_content().get("prompt", ""))))
+
+
+def write_event(event: Event) -> None:
+    """An event's text, on the stream it belongs to."""
+    stream = sys.stderr if _is_for_stderr(event) else sys.stdout
+    stream.write(render_text(event))
+    stream.flush()
 
 
 def answer_on_terminal(question: str, is_secret: bool) -> str:

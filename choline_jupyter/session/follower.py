@@ -1,7 +1,8 @@
 """The follower of one session: turns chunks of its series into events, has them stored, passes them on.
 
 Made by `session.live`; called by `session.connection` in the engine's loop. Promise: each event is passed on once and
-in the order of its series; where the journal has lost some, the next event is preceded by one that says how many.
+in the order of its series, a kernel's death behind all that the kernel has put out; where the journal has lost some,
+the next event is preceded by one that says how many.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from choline_jupyter.model.event import Event, Kind, Series
+from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.session.feed import WINDOW
-from choline_jupyter.wire.record import RecordDecoder
+from choline_jupyter.wire.record import Buffer, RecordDecoder, WireError, decode_record
 
 if TYPE_CHECKING:
     from choline_jupyter.ledger.event_store import EventStore
@@ -32,13 +34,21 @@ class Follower:
     """
 
     def __init__(
-        self, session: str, store: EventStore, ends: dict[int, int], listener: Listener, credit: Credit
+        self,
+        session: str,
+        store: EventStore,
+        ends: dict[int, int],
+        listener: Listener,
+        credit: Credit,
+        refuse: Callable[[], None] = lambda: None,
     ) -> None:
-        self.session = session
+        self.session, self.refuse = session, refuse
         self._store, self._listener, self._credit = store, listener, credit
         self._ends = ends
         self._decoders: dict[int, RecordDecoder] = {}
         self._advanced: dict[int, int] = {}
+        self._held: deque[tuple[Event, int]] = deque()
+        self._damaged: dict[int, int] = {}  # by rank, the seq whose record came damaged last
 
     def find_ends(self) -> dict[int, int]:
         """Where a new channel goes on; what was cut in the middle of a record is thrown away with its decoder."""
@@ -50,27 +60,57 @@ class Follower:
         """Bytes of one rank's series; raises WireError for damaged ones."""
         decoder = self._decoders.get(rank)
         if decoder is None:
-            decoder = self._decoders[rank] = RecordDecoder(Series(self.session, epoch, rank))
+            decoder = self._decoders[rank] = RecordDecoder(Series(self.session, epoch, rank), self._decode)
         for event, record in decoder.feed(chunk):
             await self._pass_on(event, record)
         if decoder.pending > WINDOW // 2:
             self._credit(rank, len(chunk))
             self._advanced[rank] = self._advanced.get(rank, 0) + len(chunk)
 
+    def _decode(self, series: Series, record: Buffer) -> Event:
+        """The event; for a record that came damaged twice one that says so, in its place."""
+        rank, expected = series.rank, self._ends.get(series.rank, 0) + 1
+        try:
+            event = decode_record(series, record)
+        except WireError:
+            if self._damaged.get(rank) != expected:
+                self._damaged[rank] = expected
+                raise
+            return _make_gap(series, expected, "damaged", 1)
+        self._damaged.pop(rank, None)
+        return event
+
     async def _pass_on(self, event: Event, record: bytes) -> None:
         rank = event.series.rank
         size = len(record) - self._advanced.pop(rank, 0)
         expected = self._ends.get(rank, 0) + 1
         if event.seq < expected:
+            self._credit(rank, size)
             return
         if event.seq > expected:
             self._tell_gap(event.series, expected, event.seq - 1)
         self._ends[rank] = event.seq
         await self._keep(event, record)
-        self._listener(event, size)
+        if rank == SUPERVISOR_RANK:
+            self._held.append((event, size))
+        else:
+            self._listener(event, size)
+        self._release()
+
+    def _release(self) -> None:
+        """The supervisor's events, each behind what it speaks of: a kernel's death behind the last words of the kernel."""
+        while self._held and self._is_due(self._held[0][0]):
+            self._listener(*self._held.popleft())
+
+    def _is_due(self, event: Event) -> bool:
+        fact = event.read_content() if event.kind is Kind.STATE else {}
+        return bool(self._ends.get(fact.get("rank", SUPERVISOR_RANK), 0) >= fact.get("last", 0))
 
     async def _keep(self, event: Event, record: bytes) -> None:
         """Store it; when this disk is full it is shown all the same, and the journal keeps what is not acknowledged."""
+        if self._damaged.get(event.series.rank) == event.seq:
+            self._store.skip(event.series, event.seq, event.seq)
+            return
         while not self._store.put(event, record) and not self._store.failure:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._store.wait_for_room(), _PATIENCE)
@@ -78,5 +118,9 @@ class Follower:
     def _tell_gap(self, series: Series, first: int, last: int) -> None:
         """Make visible what nobody can bring back."""
         self._store.skip(series, first, last)
-        content = json.dumps({"reason": "deleted", "count": last - first + 1}).encode()
-        self._listener(Event(series, last, Kind.GAP, "", 0, time.time(), content=content), 0)
+        self._listener(_make_gap(series, last, "deleted", last - first + 1), 0)
+
+
+def _make_gap(series: Series, seq: int, reason: str, count: int) -> Event:
+    content = json.dumps({"reason": reason, "count": count}).encode()
+    return Event(series, seq, Kind.GAP, "", 0, time.time(), content=content)

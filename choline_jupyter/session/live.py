@@ -150,7 +150,7 @@ class LiveSession:
         fact = event.read_content()
         if fact.get("state") == "done":
             row = _close(row, fact["reply"], event.at)
-        elif fact.get("state") in _ENDINGS:
+        elif fact.get("state") in _ENDINGS and row.state.is_open:
             row = dataclasses.replace(row, state=_ENDINGS[fact["state"]], ended_at=event.at, status="error")
         self.jobs[event.job] = row
         self._store.save_job(row)

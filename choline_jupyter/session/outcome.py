@@ -51,6 +51,7 @@ def note_state(event: Event, outcome: Outcome) -> None:
         outcome.failure = KernelDied(f"The cell did not run: {fact.get('reason')}.", "Run it again.")
     elif state in _NOTICES:
         sys.stderr.write(_NOTICES[state].format(**fact))
+        sys.stderr.flush()  # what is relayed next does not pass through this stream
 
 
 def explain_death(fact: dict[str, Any]) -> CholineError:
@@ -59,6 +60,8 @@ def explain_death(fact: dict[str, Any]) -> CholineError:
     code = fact.get("code")
     if fact.get("oom"):
         return OutOfMemory("The kernel was killed because the machine ran out of memory.", again)
+    if fact.get("stopped"):
+        return KernelDied(f"The session ended while this ran: {fact['stopped']}.", "Run it again: that opens a new one.")
     if fact.get("reason"):
         return KernelDied(f"The kernel did not start: {fact['reason']}.", "`%choline doctor` shows what is missing.")
     if code is None:

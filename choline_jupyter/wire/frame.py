@@ -76,6 +76,7 @@ class FrameDecoder:
         if self._pending < self._needed:
             return
         data, offset = b"".join(self._chunks), 0
+        self._chunks.clear()  # a large one is held once
         while True:
             end = _find_end(data, offset)
             if len(data) < end:
@@ -106,7 +107,7 @@ def _decode(data: bytes, offset: int, end: int) -> Frame:
     start = offset + _HEAD.size
     try:
         header = json.loads(data[start : start + header_length])
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: brackets nested deeper than any header of ours
         raise WireError("a frame whose header is not JSON") from None
     if not isinstance(header, dict):
         raise WireError("a frame whose header is not an object")

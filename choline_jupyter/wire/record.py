@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Optional, Union
+from typing import Callable, Optional, Union
 
 from choline_jupyter.model.event import Event, Kind, Series
 
@@ -22,6 +22,7 @@ PREFIX = struct.Struct(">II")
 HEAD = struct.Struct(">QBHdBH")
 MAX_RECORD = 1 << 30
 _FIXED_PARTS = 4
+_LARGE = 1 << 16  # a part that is not copied out of its record
 _KINDS = {int(kind): kind for kind in Kind}
 
 Buffer = Union[bytes, bytearray, memoryview]
@@ -90,11 +91,15 @@ def _unpack(series: Series, view: memoryview) -> Event:
         raise WireError("a record whose parts do not add up")
     parts = []
     for length in lengths:
-        parts.append(bytes(view[position : position + length]))
+        part = view[position : position + length]
+        parts.append(part if length > _LARGE else bytes(part))
         position += length
-    header, parent, metadata, content = parts[:_FIXED_PARTS]
-    buffers = tuple(parts[_FIXED_PARTS:])
-    return Event(series, seq, _KINDS[kind], job, attempt, at, header, parent, metadata, content, buffers)
+    header, parent, metadata = (bytes(part) for part in parts[: _FIXED_PARTS - 1])
+    content, *buffers = parts[_FIXED_PARTS - 1 :]
+    return Event(series, seq, _KINDS[kind], job, attempt, at, header, parent, metadata, content, tuple(buffers))
+
+
+Decode = Callable[[Series, Buffer], Event]
 
 
 class RecordDecoder:
@@ -103,8 +108,9 @@ class RecordDecoder:
     What belongs to an incomplete record is put together once, when its end has come.
     """
 
-    def __init__(self, series: Series) -> None:
+    def __init__(self, series: Series, decode: Decode = decode_record) -> None:
         self.series = series
+        self._decode = decode
         self.pending = 0  # bytes of the record that is not complete yet
         self._chunks: list[bytes] = []
         self._needed = 0
@@ -116,11 +122,12 @@ class RecordDecoder:
         if self.pending < self._needed:
             return
         data, offset = b"".join(self._chunks), 0
+        self._chunks.clear()  # a large one is held once
         while True:
             size = measure_record(data, offset)
             if size is None or len(data) - offset < size:
                 break
             record = data[offset : offset + size]
             offset += size
-            yield decode_record(self.series, record), record
+            yield self._decode(self.series, record), record
         self._chunks, self.pending, self._needed = [data[offset:]], len(data) - offset, size or PREFIX.size

@@ -55,16 +55,21 @@ def reply(msg_id: str, status: str = "ok") -> list[bytes]:
     return [b"{}", parent(msg_id), b"{}", json.dumps({"status": status}).encode()]
 
 
+def see(rank: Rank, *, is_reply: bool) -> None:
+    if is_reply:
+        rank.jobs.see_reply(reply("m-1", "error"))
+    else:
+        rank.jobs.see_idle(parent("m-1"))
+
+
 @pytest.mark.parametrize("is_reply_first", [True, False])
 def test_the_second_of_reply_and_idle_ends_the_job(rank: Rank, *, is_reply_first: bool) -> None:
     rank.jobs.add("m-1", "j-1", 2)
     assert rank.jobs.start("m-1")
-    steps = [lambda: rank.jobs.see_reply(reply("m-1", "error")), lambda: rank.jobs.see_idle(parent("m-1"))]
-    first, second = steps if is_reply_first else steps[::-1]
-    first()
+    see(rank, is_reply=is_reply_first)
     assert rank.read() == []
     assert rank.jobs.running == "j-1"
-    second()
+    see(rank, is_reply=not is_reply_first)
     [event] = rank.read()
     assert (event.kind, event.job, event.attempt) == (Kind.STATE, "j-1", 2)
     assert event.read_content() == {"state": "done", "reply": {"status": "error"}}

@@ -51,6 +51,7 @@ def test_a_cancelled_cell_says_why() -> None:
     [
         ({"oom": True, "code": -9}, OutOfMemory, "out of memory"),
         ({"reason": "no ipykernel"}, KernelDied, "did not start: no ipykernel"),
+        ({"stopped": "it was stopped"}, KernelDied, "ended while this ran: it was stopped"),
         ({"code": None}, KernelDied, "without a trace"),
         ({}, KernelDied, "without a trace"),
         ({"code": -11}, KernelDied, "SIGSEGV"),

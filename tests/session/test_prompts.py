@@ -31,7 +31,7 @@ def ask(loop: asyncio.AbstractEventLoop, prompts: Prompts, *questions: str) -> F
     """Put questions in the loop, the first once somebody waits for their answers."""
 
     async def put() -> list[str]:
-        while not prompts.is_served:
+        while not prompts.is_served:  # noqa: ASYNC110 - it tells nobody, and in the product nobody needs to know
             await asyncio.sleep(0)
         return [await prompts.ask(question, is_secret=True) for question in questions]
 

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choline_jupyter.model.event import Kind
+from choline_jupyter.model.session import Trust
 from choline_jupyter.session.ansi import sanitise
-from choline_jupyter.session.trust import OutputFilter, Trust, filter_content
+from choline_jupyter.session.trust import OutputFilter, filter_content
 from tests.session.hostile import HTML, LATEX, MARKDOWN, ONLOAD, OTHER, PIXEL
 
 SHOWN = {

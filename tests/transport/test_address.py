@@ -23,8 +23,7 @@ def test_an_address_is_read_back_as_it_was_written(address: Address) -> None:
 def test_any_text_is_an_address_without_options_or_refused(text: str) -> None:
     try:
         address = parse_address(text)
-    except ValueError as error:
-        assert "user@name[:port]" in str(error)
+    except ValueError:
         return
     assert address.name
     assert not address.name.startswith("-")

@@ -47,7 +47,7 @@ def test_it_runs_from_where_it_is_unpacked_with_the_standard_library_alone(tmp_p
     zipfile.ZipFile(io.BytesIO(build_archive().data)).extractall(tmp_path)
     program = tmp_path / "choline_jupyter/agent/__main__.py"
     home = str(tmp_path / "home")
-    command = [sys.executable, "-S", program, "connect", "--no-start", "--home", home]
+    command = [sys.executable, "-S", str(program), "connect", "--no-start", "--home", home]
     ran = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False, stdin=subprocess.DEVNULL)
     assert ran.returncode == 1
     assert ran.stderr == "choline: the agent cannot start on this machine: none runs\n"

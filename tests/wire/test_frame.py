@@ -73,6 +73,7 @@ def test_a_header_of_any_bytes_is_a_frame_or_refused(type: Type, header: bytes, 
         (HEAD.pack(7, 99, 2) + b"{}", "unknown type 99"),
         (HEAD.pack(7, Type.PING, 2) + b"[]", "not an object"),
         (HEAD.pack(7, Type.PING, 2) + b"{,", "not JSON"),
+        (HEAD.pack(5 + 100_000, Type.PING, 100_000) + b"[" * 100_000, "not JSON"),
     ],
 )
 def test_what_is_no_frame_is_named(data: bytes, reason: str) -> None:

@@ -25,7 +25,7 @@ parts = st.lists(st.binary(max_size=40), min_size=4, max_size=7)
 jobs = st.text("abcdefghij-0123456789", max_size=30)
 events = st.builds(
     lambda seq, kind, job, attempt, at, parts: Event(
-        SERIES, seq, kind, job, attempt, at, *parts[:4], buffers=tuple(parts[4:])
+        SERIES, seq, kind, job, attempt, at, parts[0], parts[1], parts[2], parts[3], tuple(parts[4:])
     ),
     st.integers(1, 2**64 - 1),
     st.sampled_from(Kind),

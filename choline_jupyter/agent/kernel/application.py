@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
+from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
@@ -69,7 +70,7 @@ class RankKernel(IPythonKernel):
     async def dispatch_shell(self, msg: Any, /, *arguments: Any, **keywords: Any) -> None:
         await super().dispatch_shell(msg, *arguments, **keywords)
         if keywords.get("concurrent"):
-            super()._publish_status("idle", "shell")  # ipykernel leaves it out; the widget's sender waits for it
+            super()._publish_status("idle", "shell")  # type: ignore[no-untyped-call]  # ipykernel leaves it out; the widget's sender waits for it
 
     def _publish_execute_input(self, *arguments: Any, **keywords: Any) -> None:
         """The local kernel has said it already; nobody else listens."""
@@ -88,11 +89,6 @@ class RankApp(IPKernelApp):
     def init_iopub(self, context: Any) -> None:
         super().init_iopub(context)  # type: ignore[no-untyped-call]
         self.hook.install(self.iopub_thread)
-
-    def init_io(self) -> None:
-        super().init_io()  # type: ignore[no-untyped-call]  # see the class
-        for stream in (sys.stdout, sys.stderr):
-            _spare_flushes(stream)
 
     def log_connection_info(self) -> None:
         """Nobody connects to it by hand."""
@@ -115,6 +111,7 @@ def import_kernel() -> None:
 def run_rank(spec: RankSpec, listener: socket.socket) -> None:
     """Be this rank until its kernel ends; called once, in the forked child."""
     _settle(spec)
+    _spare_flushes()
     ringer = Ringer(Path(spec.bell), Path(spec.address), "%s/%d" % (spec.session, spec.rank))
     journal = JournalWriter(Path(spec.journal), spec.rank, ringer.ring)
     jobs = Jobs(journal, ringer)
@@ -133,10 +130,15 @@ def run_rank(spec: RankSpec, listener: socket.socket) -> None:
     app.start()  # type: ignore[no-untyped-call]
 
 
-def _spare_flushes(stream: Any) -> None:
-    """Skip a flush when nothing is waiting: it takes a round through the IOPub thread, four times in a cell."""
-    flush = stream.flush
-    stream.flush = lambda: flush() if stream._flush_pending else None  # ipykernel's own note, in 6 and 7
+def _spare_flushes() -> None:
+    """Skip a flush when nothing is waiting: it takes a round through the IOPub thread, four times in a cell.
+
+    A property and a builtin, not a function around it: no frame of ours may stand in a traceback of the user's.
+    """
+    flush: Any = OutStream.flush
+    nothing = [].clear  # the builtin that does nothing and returns None
+    spare = property(lambda stream: flush.__get__(stream) if stream._flush_pending else nothing)  # its own note, in 6 and 7
+    setattr(OutStream, "flush", spare)  # noqa: B010 - mypy does not let a method become a property
 
 
 def _number_cell(shell: Any, count: int) -> None:

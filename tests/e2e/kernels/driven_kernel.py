@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 import uuid
@@ -30,16 +32,26 @@ class Run:
     messages: list[Message] = field(default_factory=list)
     reply: Message = field(default_factory=dict)
     questions: list[Message] = field(default_factory=list)
-    is_busy: bool = False
     is_idle: bool = False
 
-    def list(self, *types: str) -> list[Message]:
+    def find(self, *types: str) -> list[Message]:
         """The messages of these types."""
         return [message for message in self.messages if message["msg_type"] in types]
 
     def read(self, stream: str = "stdout") -> str:
         """All that was written to a stream."""
-        return "".join(m["content"]["text"] for m in self.list("stream") if m["content"]["name"] == stream)
+        return "".join(m["content"]["text"] for m in self.find("stream") if m["content"]["name"] == stream)
+
+    def read_result(self) -> str:
+        """The text of the cell's result."""
+        results = self.find("execute_result")
+        assert results, f"no result: {self.messages}"
+        return str(results[0]["content"]["data"]["text/plain"])
+
+    def read_error(self) -> str:
+        """The lines that the one error shows."""
+        (error,) = self.find("error")
+        return "\n".join(error["content"]["traceback"])
 
 
 class DrivenKernel:
@@ -48,13 +60,13 @@ class DrivenKernel:
     Messages that belong to no request that is waited for gather in `others`.
     """
 
-    def __init__(self, isolation: Isolation, python: str = sys.executable, arguments: Iterable[str] = ()) -> None:
+    def __init__(self, isolation: Isolation, python: str = sys.executable) -> None:
         folder = Path(isolation.environment["JUPYTER_RUNTIME_DIR"])
-        name = write_kernelspec(folder, python, arguments)
-        specs = KernelSpecManager(kernel_dirs=[str(folder)])
-        file = str(folder / f"{uuid.uuid4().hex[:8]}.json")
         self._manager = KernelManager(
-            kernel_name=name, kernel_spec_manager=specs, transport="ipc", connection_file=file
+            kernel_name=write_kernelspec(folder, python),
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(folder)]),
+            transport="ipc",
+            connection_file=str(folder / f"{uuid.uuid4().hex[:8]}.json"),
         )
         self._manager.start_kernel(env=isolation.environment, cwd=str(isolation.folder))
         self.client: BlockingKernelClient = self._manager.blocking_client()
@@ -66,18 +78,28 @@ class DrivenKernel:
         for channel in (self.client.iopub_channel, self.client.stdin_channel, self.client.shell_channel):
             self._poller.register(channel.socket, zmq.POLLIN)
 
-    @property
-    def pid(self) -> int:
-        return int(self._manager.provisioner.pid)
-
     def start(self, code: str, *, allow_stdin: bool = True) -> Run:
         """Send a cell and return at once; `finish` waits for it."""
+        # One that fails does not take those with it that are sent behind it: here they are sent on purpose.
         msg_id = self.client.execute(code, allow_stdin=allow_stdin, stop_on_error=False)
         return self._runs.setdefault(msg_id, Run(msg_id))
 
     def run(self, code: str, answers: Iterable[str] = (), *, allow_stdin: bool = True) -> Run:
         """Run a cell to its end, typing `answers` as it asks."""
         return self.finish(self.start(code, allow_stdin=allow_stdin), answers)
+
+    def start_comm(self, comm_id: str, data: dict[str, Any], buffers: Iterable[bytes] = (), **header: str) -> Run:
+        """Send a comm message as a front end's widget does and return at once; `finish` waits until it is handled."""
+        message = self.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+        message["header"].update(header)
+        run = self._runs[message["header"]["msg_id"]] = Run(message["header"]["msg_id"], reply={"status": "none"})
+        self.client.session.send(self.client.shell_channel.socket, message, buffers=list(buffers))
+        return run
+
+    def create_subshell(self) -> str:
+        """Have the kernel serve another row of messages next to its main one."""
+        self.client.control_channel.send(self.client.session.msg("create_subshell_request", {}))
+        return str(self.client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"])
 
     def finish(self, run: Run, answers: Iterable[str] = ()) -> Run:
         """Read until the request has its reply and the kernel is idle again."""
@@ -98,32 +120,32 @@ class DrivenKernel:
         while not condition():
             self._read(deadline)
 
-    def start_comm(self, comm_id: str, data: dict[str, Any], buffers: Iterable[bytes] = (), **header: str) -> Run:
-        """Send a comm message as a front end's widget does and return at once; `finish` waits until it is handled."""
-        message = self.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
-        message["header"].update(header)
-        run = self._runs[message["header"]["msg_id"]] = Run(message["header"]["msg_id"], reply={"status": "none"})
-        self.client.session.send(self.client.shell_channel.socket, message, buffers=list(buffers))
-        return run
+    def read_others(self, run: Run) -> str:
+        """Text and displays that a request has put out after its end."""
+        contents = [m["content"] for m in self.others if m["parent_header"].get("msg_id") == run.msg_id]
+        return "".join(content.get("text", "") or content.get("data", {}).get("text/plain", "") for content in contents)
 
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()
 
     def kill(self) -> None:
         """End the process without asking, as a crash does."""
-        self._manager.provisioner.process.kill()  # type: ignore[attr-defined]  # the local provisioner has it
-        self._manager.provisioner.process.wait()  # type: ignore[attr-defined]
+        provisioner = self._manager.provisioner
+        assert provisioner is not None
+        os.kill(provisioner.pid, signal.SIGKILL)
+        self.close()
 
     def close(self) -> None:
         self.client.stop_channels()
-        self._manager.shutdown_kernel(now=False)
+        self._manager.shutdown_kernel(now=not self._manager.is_alive())
 
     def _read(self, deadline: float) -> None:
         """Take one round of messages from the sockets; fails when nothing comes until the deadline."""
         left = deadline - time.monotonic()
         if left <= 0 or not self._manager.is_alive():
-            raise AssertionError(f"nothing came in time; waiting for {list(self._runs.values())}; kernel alive: {self._manager.is_alive()}")
-        ready = dict(self._poller.poll(min(left, 1.0) * 1000))
+            state = "alive" if self._manager.is_alive() else "dead"
+            raise AssertionError(f"the kernel is {state} and nothing came in time; waiting for {self._runs.values()}")
+        ready = dict(self._poller.poll(int(min(left, 1.0) * 1000)))
         if self.client.iopub_channel.socket in ready:
             self._take_output(self.client.get_iopub_msg(timeout=0))
         if self.client.stdin_channel.socket in ready:
@@ -138,7 +160,6 @@ class DrivenKernel:
             self.others.append(message)
         elif message["msg_type"] == "status":
             run.is_idle = message["content"]["execution_state"] == "idle"
-            run.is_busy = not run.is_idle
         elif message["msg_type"] != "execute_input":
             run.messages.append(message)
 

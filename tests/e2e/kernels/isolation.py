@@ -24,7 +24,7 @@ MARK = "CHOLINE_TEST_KERNELS"
 class Isolation:
     """Folders and environment of one user who has only just installed choline; `close` ends all they have started.
 
-    `folder` is where kernels run. `close` fails when anything but the agent and the keeper, which linger on purpose, has to be ended.
+    `folder` is where kernels run. `close` fails when anything but the agent, which lingers on purpose, has to be ended.
     """
 
     def __init__(self) -> None:

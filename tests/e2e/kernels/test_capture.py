@@ -56,4 +56,4 @@ def test_code_around_it_can_catch_the_error(kernel: DrivenKernel) -> None:
         "except Exception as error:\n    caught = type(error).__name__, str(error)\ncaught"
     )
     assert run.reply["status"] == "ok"
-    assert "('KeyError', '5')" in str(run.list("execute_result")[0]["content"])
+    assert run.read_result() == "('KeyError', '5')"

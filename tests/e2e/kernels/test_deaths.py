@@ -23,16 +23,10 @@ def run(kernel: DrivenKernel, code: str) -> Run:
     return kernel.run(HEAD + code)
 
 
-def read_result(ran: Run) -> str:
-    return str(ran.list("execute_result")[0]["content"]["data"]["text/plain"])
-
-
 def expect_death(ran: Run, kind: str, *words: str) -> None:
     """The cell failed with one sentence on what happened and one on what to do, and nothing of ours."""
     assert (ran.reply["status"], ran.reply["ename"]) == ("error", kind)
-    errors = ran.list("error")
-    assert len(errors) == 1
-    text = "\n".join(errors[0]["content"]["traceback"])
+    text = ran.read_error()
     assert all(word in text for word in words), text
     assert "Run the cell again" in text
     assert "Traceback" not in text
@@ -41,10 +35,10 @@ def expect_death(ran: Run, kind: str, *words: str) -> None:
 
 def expect_restart(kernel: DrivenKernel) -> None:
     after = run(kernel, "'kept' in globals()")
-    assert read_result(after) == "False"
+    assert after.read_result() == "False"
     assert "started anew" in after.read("stderr")
     again = run(kernel, "'second'")
-    assert read_result(again) == "'second'"
+    assert again.read_result() == "'second'"
     assert again.read("stderr") == ""
 
 
@@ -72,7 +66,7 @@ def test_segmentation_fault(kernel: DrivenKernel) -> None:
 
 def test_exit_ends_the_session_s_kernel_only(kernel: DrivenKernel) -> None:
     kernel.run("here = 1")
-    pid = int(read_result(run(kernel, "import os; kept = os.getpid(); kept")))
+    pid = int(run(kernel, "import os; kept = os.getpid(); kept").read_result())
     assert run(kernel, "exit").reply["status"] == "ok"
     wait_for_end(pid)
     expect_restart(kernel)
@@ -80,7 +74,7 @@ def test_exit_ends_the_session_s_kernel_only(kernel: DrivenKernel) -> None:
 
 
 def test_death_between_cells(kernel: DrivenKernel) -> None:
-    pid = int(read_result(run(kernel, "import os; kept = os.getpid(); kept")))
+    pid = int(run(kernel, "import os; kept = os.getpid(); kept").read_result())
     os.kill(pid, signal.SIGKILL)
     wait_for_end(pid)
     expect_restart(kernel)
@@ -123,7 +117,7 @@ def make_group(parent: Path) -> Path | None:
 
 
 def test_out_of_memory(kernel: DrivenKernel, memory_group: Path) -> None:
-    pid = int(read_result(run(kernel, "import os; kept = 1; os.getpid()")))
+    pid = int(run(kernel, "import os; kept = 1; os.getpid()").read_result())
     (memory_group / "cgroup.procs").write_text(str(pid))
     ran = run(kernel, "print('filling', flush=True)\nblocks = [bytearray(b'x') * (1 << 20) for _ in range(2000)]")
     assert ran.read() == "filling\n"

@@ -6,7 +6,6 @@ import psutil
 import pytest
 
 from tests.e2e.kernels.driven_kernel import DrivenKernel, Run
-from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.pair import HEAD, Pair
 from tests.e2e.kernels.transcript import describe, expect_same
 
@@ -14,7 +13,7 @@ pytestmark = pytest.mark.e2e
 
 SLEEP = """
 import time
-reached = 0
+reached = 1
 print("sleeping", flush=True)
 while True:
     reached += 1
@@ -34,6 +33,10 @@ import asyncio
 print("sleeping", flush=True)
 await asyncio.sleep(600)
 """
+OPENING = """
+print("sleeping", flush=True)
+get_ipython().run_cell_magic("choline", "--session fresh", "import time; time.sleep(600)")
+"""
 SHELL = """
 print("sleeping", flush=True)
 !sleep 612
@@ -50,6 +53,13 @@ def interrupt(kernel: DrivenKernel, code: str) -> Run:
 
 def interrupt_both(pair: Pair, code: str) -> tuple[Run, Run]:
     return interrupt(pair.plain, code.strip("\n")), interrupt(pair.local, HEAD + code.strip("\n"))
+
+
+def interrupt_question(kernel: DrivenKernel, code: str) -> Run:
+    run = kernel.start(code)
+    kernel.wait_for(lambda: run.questions)
+    kernel.interrupt()
+    return kernel.finish(run)
 
 
 def test_sleeping_cell(pair: Pair) -> None:
@@ -85,27 +95,22 @@ def test_shell_command_ends_with_its_cell(pair: Pair) -> None:
 def test_while_it_asks(pair: Pair) -> None:
     stories = []
     for kernel, head in ((pair.plain, ""), (pair.local, HEAD)):
-        run = kernel.start(head + "answer = input('Well? ')")
-        kernel.wait_for(lambda run=run: run.questions)
-        kernel.interrupt()
-        stories.append(kernel.finish(run))
+        stories.append(interrupt_question(kernel, head + "answer = input('Well? ')"))
     plain, remote = stories
     assert (remote.reply["status"], remote.reply["ename"]) == (plain.reply["status"], plain.reply["ename"])
     pair.compare("input('Again? ')", ["yes"])
     pair.compare("'answer' in globals()")
 
 
-def test_before_the_first_cell_of_a_session_has_begun(kernel: DrivenKernel, isolation: Isolation) -> None:
-    run = kernel.start("%%choline --session fresh\nimport time\nprint('sleeping', flush=True)\ntime.sleep(600)")
-    kernel.wait_for(lambda: run.is_busy)
-    kernel.interrupt()
-    assert kernel.finish(run).reply["status"] == "error"
+def test_before_the_first_cell_of_a_session_has_begun(kernel: DrivenKernel) -> None:
+    assert interrupt(kernel, OPENING).reply["status"] == "error"
     assert kernel.run("%%choline --session fresh\n2 + 2").reply["status"] == "ok"
 
 
 def test_interrupt_verb(kernel: DrivenKernel) -> None:
-    run = kernel.run("%%choline --session aside --detach\nimport time\nkept = 1\ntime.sleep(600)")
+    run = kernel.run("%%choline --session aside --detach\nimport time\nkept = 1\nprint('sleeping')\ntime.sleep(600)")
     assert run.reply["status"] == "ok"
+    kernel.wait_for(lambda: "sleeping" in str(run.messages + kernel.others))
     assert "Interrupted" in kernel.run("%choline interrupt").read()
     after = kernel.run("%%choline --session aside\nkept")
-    assert after.list("execute_result")[0]["content"]["data"]["text/plain"] == "1"
+    assert after.read_result() == "1"

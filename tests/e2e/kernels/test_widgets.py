@@ -72,7 +72,7 @@ slider.value
 
 def find_comm(run: Run, name: str) -> str:
     """The comm of the (last) widget with this model name."""
-    opened = [m["content"] for m in run.list("comm_open")]
+    opened = [m["content"] for m in run.find("comm_open")]
     return [str(c["comm_id"]) for c in opened if c["data"]["state"].get("_model_name") == name][-1]
 
 
@@ -99,7 +99,7 @@ def show(pair: Pair, code: str) -> tuple[Run, Run]:
 def test_slider(pair: Pair) -> None:
     shown = show(pair, SLIDER)
     moved = send(pair, shown, "IntSliderModel", update(value=7))
-    assert "n is 7" in str([m["content"] for m in moved.list("comm_msg")])
+    assert "n is 7" in str([m["content"] for m in moved.find("comm_msg")])
     pair.compare("slider.value, label.value")
     pair.compare("slider.value = 5")
     pair.compare("label.value")
@@ -127,7 +127,7 @@ def test_anywidget_with_buffers(pair: Pair) -> None:
     bytes_update = {"method": "update", "state": {}, "buffer_paths": [["data"]]}
     send(pair, shown, "AnyModel", bytes_update, (b"\x00\xffbytes",))
     answered = send(pair, shown, "AnyModel", {"method": "custom", "content": {"x": 1}}, (b"sent",))
-    assert [bytes(b) for m in answered.list("comm_msg") for b in m["buffers"]] == [b"sent!"]
+    assert [bytes(b) for m in answered.find("comm_msg") for b in m["buffers"]] == [b"sent!"]
     pair.compare("counter.value, counter.data")
     pair.compare("counter.data = bytes(range(256))")
 
@@ -149,11 +149,11 @@ def test_a_widget_moves_while_a_cell_awaits(pair: Pair) -> None:
     """JupyterLab sends comm messages through a subshell, so that they need not wait for the cell."""
     _, shown = show(pair, SLIDER)
     cell = start_waiting(pair.local, HEAD + AWAITING.strip("\n"))
-    subshell = create_subshell(pair.local)
+    subshell = pair.local.create_subshell()
     for value in (4, 9):
         moved = pair.local.start_comm(find_comm(shown, "IntSliderModel"), update(value=value), subshell_id=subshell)
         assert f"n is {value}" in str(pair.local.finish(moved).messages)
-    assert pair.local.finish(cell).list("execute_result")[0]["content"]["data"] == {"text/plain": "9"}
+    assert pair.local.finish(cell).read_result() == "9"
     pair.plain.run("pass")
 
 
@@ -161,7 +161,7 @@ def test_a_widget_that_is_moved_while_a_cell_is_busy_follows_afterwards(pair: Pa
     stories = []
     for kernel, shown, head in zip((pair.plain, pair.local), show(pair, SLIDER), ("", HEAD), strict=True):
         cell = start_waiting(kernel, head + BUSY.strip("\n"))
-        comm, subshell = find_comm(shown, "IntSliderModel"), create_subshell(kernel)
+        comm, subshell = find_comm(shown, "IntSliderModel"), kernel.create_subshell()
         moved = kernel.start_comm(comm, update(value=9), subshell_id=subshell)
         stories.append([describe(kernel.finish(cell)), describe(kernel.finish(moved))["messages"]])
     expect_same(*stories)
@@ -173,9 +173,3 @@ def start_waiting(kernel: DrivenKernel, code: str) -> Run:
     cell = kernel.start(code)
     kernel.wait_for(lambda: "waiting" in cell.read())
     return cell
-
-
-def create_subshell(kernel: DrivenKernel) -> str:
-    client = kernel.client
-    client.control_channel.send(client.session.msg("create_subshell_request", {}))
-    return str(client.get_control_msg(timeout=30)["content"]["subshell_id"])

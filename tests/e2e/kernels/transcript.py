@@ -31,8 +31,8 @@ def describe(run: Run) -> dict[str, Any]:
 def expect_same(plain: object, remote: object) -> None:
     """Fail, with the difference, unless the two are equal."""
     if remote != plain:
-        texts = [json.dumps(story, indent=1, ensure_ascii=False).splitlines() for story in (plain, remote)]
-        difference = difflib.unified_diff(*texts, "plain", "choline", lineterm="", n=4)
+        first, second = (json.dumps(story, indent=1, ensure_ascii=False).splitlines() for story in (plain, remote))
+        difference = difflib.unified_diff(first, second, "plain", "choline", lineterm="", n=4)
         raise AssertionError("\n".join(line[:2000] for line in difference))
 
 
@@ -44,7 +44,7 @@ def _join(messages: Any) -> list[dict[str, Any]]:
     """Adjacent text of one stream is one text: how it is cut depends on timers."""
     joined: list[dict[str, Any]] = []
     for message in messages:
-        last = joined[-1] if joined else {"type": ""}
+        last = joined[-1] if joined else {"type": "", "content": {}}
         if message["type"] == last["type"] == "stream" and message["content"]["name"] == last["content"]["name"]:
             text = last["content"]["text"] + message["content"]["text"]
             last["content"] = {**last["content"], "text": text}

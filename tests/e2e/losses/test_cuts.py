@@ -47,3 +47,18 @@ def test_twenty_cuts_during_one_job(home: Isolation, tap: TappedTransport, clien
     assert [line[:6] for line in lines[:-1]] == [f"{number:06d}" for number in range(len(lines) - 1)]
     assert all(len(line) == 6 + number * 7919 % 3000 for number, line in enumerate(lines[:-1]))
     assert tap.opened == CUTS + 1
+
+
+@pytest.mark.parametrize("seed", [random.randrange(10**6)])
+def test_a_job_that_is_cut_off_as_it_is_sent_runs_once(tap: TappedTransport, client: EngineClient, seed: int) -> None:
+    """Also when the next channel breaks before the agent has said a word on it."""
+    dice = random.Random(seed)
+    session = client.open("sent")
+    client.run(session, "ran = []")
+    for number in range(15):
+        job = client.start(session, f"ran.append({number})")
+        for _ in range(dice.randint(1, 3)):
+            time.sleep(dice.choice([0, 0.001, 0.01, 0.06]))
+            client.post(tap.cut)
+        assert read_reply(client.finish(session, job))["status"] == "ok"
+    assert client.evaluate(session, "ran == list(range(15))") == "True"
