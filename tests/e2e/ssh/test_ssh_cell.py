@@ -31,7 +31,7 @@ def test_the_right_fingerprint_is_asked_for_in_the_cell_and_the_first_cell_runs(
 ) -> None:
     run = kernel.run(f"%%choline --host {server.address}\nimport os\nos.environ['HOME']", ["yes"])
     assert [server.fingerprint in question["content"]["prompt"] for question in run.questions] == [True]
-    assert str(server.home) in str(run.list("execute_result")[0]["content"]["data"])
+    assert str(server.home) in str(run.find("execute_result")[0]["content"]["data"])
 
 
 def test_a_cell_without_options_stays_on_the_host(kernel: DrivenKernel, server: Server) -> None:
@@ -90,7 +90,7 @@ def test_an_alias_with_a_proxy_command_is_a_host_like_any_other(kernel: DrivenKe
 def test_a_wrong_address_is_told_in_two_sentences(kernel: DrivenKernel, host: str, said: str) -> None:
     run = kernel.run(f"%%choline --host={host}\n1+1", allow_stdin=False)
     assert said in run.reply["evalue"]
-    assert len(run.list("error")[0]["content"]["traceback"]) == 2
+    assert len(run.find("error")[0]["content"]["traceback"]) == 2
 
 
 def test_a_user_who_may_not_log_in_is_told_so(kernel: DrivenKernel, server: Server) -> None:
