@@ -82,6 +82,11 @@ class Client:
         elif session in self._follows:
             self._start_pump(session, rank)
 
+    def wake_all(self) -> None:
+        """A notice may have been lost: look at every series."""
+        for pump in self._pumps.values():
+            pump.wake(hurry=True)
+
     async def _answer(self, frame: Frame) -> None:
         if frame.type is not Type.HELLO and not self._is_welcome:
             raise WireError("no HELLO")
@@ -89,6 +94,8 @@ class Client:
             reply = await _HANDLERS[frame.type](self, frame)
         except Refused as refusal:
             reply = {"refused": refusal.code, "message": str(refusal)}
+        except OSError as error:
+            reply = {"refused": "failed", "message": "The agent cannot do that: %s." % error}
         if "id" in frame.header and reply is not None:
             self._write(Type.REPLY, {"id": frame.header["id"], **reply})
 
@@ -101,6 +108,7 @@ class Client:
 
     async def _run(self, frame: Frame) -> dict[str, Any]:
         session = self._supervisor.find(frame.header["session"])
+        await session.settled.wait()
         session.run(frame)
         return {}
 
@@ -154,7 +162,8 @@ class Client:
         hosted = self._supervisor.sessions.get(session)
         series = {"session": session, "epoch": self._supervisor.find_epoch(session), "rank": rank}
         bell = hosted.bell if hosted and rank != SUPERVISOR_RANK else None
-        self._pumps[session, rank] = Pump(series, reader, bell, int(wish["window"]), self._send_events)
+        window = int(wish["window"]) - int(wish["unread"].get(str(rank), 0))
+        self._pumps[session, rank] = Pump(series, reader, bell, window, self._send_events)
 
     async def _send_events(self, series: dict[str, Any], chunk: bytes) -> None:
         self._write(Type.EVENTS, series, chunk)

@@ -21,7 +21,16 @@ from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
 from choline_jupyter.model.event import Kind
-from choline_jupyter.wire.record import Buffer, WireError, encode_record, is_intact, measure_record, read_kind, read_seq
+from choline_jupyter.wire.record import (
+    Buffer,
+    WireError,
+    encode_record,
+    is_intact,
+    measure_record,
+    read_job,
+    read_kind,
+    read_seq,
+)
 
 SEGMENT_SIZE = 64 << 20
 RESERVE = 64 << 10
@@ -60,6 +69,13 @@ def find_last_seq(directory: Path, rank: int) -> int:
         return 0
     data = segments[-1].path.read_bytes()
     return segments[-1].first_seq - 1 + sum(1 for _ in scan_records(data))
+
+
+def find_ended_jobs(directory: Path, rank: int) -> set[str]:
+    """The jobs whose end stands in the newest segment of a series."""
+    segments = list_segments(directory, rank)
+    data = segments[-1].path.read_bytes() if segments else b""
+    return {read_job(data, offset) for offset, _ in scan_records(data) if read_kind(data, offset) == Kind.STATE} - {""}
 
 
 class JournalWriter:
@@ -158,11 +174,12 @@ class JournalReader:
         self._fd = -1
         self._offset = 0
         self._left = 0  # of a record larger than what is read at once
+        self._looked_for = 0
 
     def read(self, limit: int) -> bytes:
         """The next bytes, at most `limit`: whole records, or a piece of a larger one; empty when none is there.
 
-        Where records were deleted, the first one behind them comes next.
+        Where records were deleted, or a segment cannot be read to its end, the first one behind them comes next.
         """
         data = self._read_segment(limit)
         while not data and self._advance():
@@ -197,7 +214,7 @@ class JournalReader:
 
     def _begin_large(self, data: bytes) -> int:
         """The length of the first piece of a record that `data` begins with, if the file has all of it; else 0."""
-        size = measure_record(data, 0)
+        size = _measure(data)
         if size is None or os.fstat(self._fd).st_size < self._offset + size:
             return 0
         self.next_seq = read_seq(data, 0) + 1
@@ -207,17 +224,26 @@ class JournalReader:
 
     def _advance(self) -> bool:
         """Open the segment that holds the next seq, if the current one is done; False when there is none yet."""
-        candidates = list_segments(self._directory, self._rank)
-        chosen: Optional[Segment] = None
-        for segment in candidates:
-            if chosen is None or segment.first_seq <= self.next_seq:
-                chosen = segment
-        if chosen is None or (self._fd >= 0 and _is_same_file(self._fd, chosen.path)):
+        segments = list_segments(self._directory, self._rank)
+        ahead = [segment for segment in segments if segment.first_seq > self.next_seq]
+        here = segments[: len(segments) - len(ahead)] or ahead[:1]
+        if not here:
             return False
-        self.close()
-        self._fd = os.open(chosen.path, os.O_RDONLY | os.O_CLOEXEC)
-        self._offset = _find_offset(self._fd, self.next_seq)
+        if self._fd < 0 or not _is_same_file(self._fd, here[-1].path):
+            self._open(here[-1])
+        elif not ahead:
+            return False
+        elif self._looked_for != self.next_seq:
+            self._looked_for = self.next_seq  # it may have grown between the look into it and the list: look once more
+        else:
+            self._open(ahead[0])
         return True
+
+    def _open(self, segment: Segment) -> None:
+        self.close()
+        self._fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+        self.next_seq = max(self.next_seq, segment.first_seq)
+        self._offset = _find_offset(self._fd, self.next_seq)
 
 
 def scan_records(data: Buffer) -> Iterator[tuple[int, int]]:
@@ -239,10 +265,18 @@ def _find_offset(fd: int, seq: int) -> int:
     offset = 0
     while True:
         head = os.pread(fd, 32, offset)
-        size = measure_record(head, 0)
+        size = _measure(head)
         if size is None or len(head) < 16 or read_seq(head, 0) >= seq:
             return offset
         offset += size
+
+
+def _measure(data: bytes) -> Optional[int]:
+    """The length of the record that `data` begins with; None for the piece of one, and for no record at all."""
+    try:
+        return measure_record(data, 0)
+    except WireError:
+        return None
 
 
 def _is_same_file(fd: int, path: Path) -> bool:

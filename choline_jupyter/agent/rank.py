@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import select
-import signal
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -24,13 +22,18 @@ _EXIT_WAIT = 2.0
 _STOP_WAIT = 3.0
 
 
+OnState = Callable[["Rank"], None]
 OnDeath = Callable[["Rank", Optional[int], str], None]
 
 
 class Rank:
-    """One rank process as the supervisor knows it. `on_death(rank, exit code or None, reason)` is called once."""
+    """One rank process as the supervisor knows it.
 
-    def __init__(self, place: Place, session: str, number: int, on_death: OnDeath) -> None:
+    `on_state(rank)` is called when it has said what it runs and what is done: at its hello and when it is asked.
+    `on_death(rank, exit code or None, reason)` is called once.
+    """
+
+    def __init__(self, place: Place, session: str, number: int, on_state: OnState, on_death: OnDeath) -> None:
         self.session, self.number = session, number
         self.directory = place.find_session(session)
         self.socket = place.find_rank_socket(session, number)
@@ -38,7 +41,7 @@ class Rank:
         self.done: set[str] = set()
         self.running = ""
         self.is_alive = True
-        self._on_death = on_death
+        self._on_state, self._on_death = on_state, on_death
         self._writer: Optional[asyncio.StreamWriter] = None
         self._waiting: list[bytes] = []
         self._gone = asyncio.Event()
@@ -78,23 +81,18 @@ class Rank:
         self._on_death(self, None, reason)
 
     async def stop(self) -> None:
-        """End the process: asked first, then its whole tree without asking."""
-        self.send(Frame(Type.STOP, {}))
-        try:
-            await asyncio.wait_for(self._gone.wait(), _STOP_WAIT)
-        except asyncio.TimeoutError:
-            pass
-        mark = make_mark(self.session, self.number)
-        await asyncio.get_running_loop().run_in_executor(None, end_processes, mark, self.pid)
-        await self._gone.wait()
-
-    def interrupt(self) -> None:
-        """Signal the rank's process group directly, for a rank that cannot be asked."""
-        if self.pid:
+        """End the process, asked first, and then, without asking, all that is left of what it has started."""
+        leader = 0
+        if self.is_alive:
+            leader = self.pid
+            self.send(Frame(Type.STOP, {}))
             try:
-                os.killpg(self.pid, signal.SIGINT)
-            except OSError:
+                await asyncio.wait_for(self._gone.wait(), _STOP_WAIT)
+            except asyncio.TimeoutError:
                 pass
+        mark = make_mark(self.session, self.number)
+        await asyncio.get_running_loop().run_in_executor(None, end_processes, mark, leader)
+        await self._gone.wait()
 
     def close(self) -> None:
         """Forget the rank; its process, if it lives, goes on."""
@@ -118,6 +116,7 @@ class Rank:
         self.pid = int(state.get("pid", self.pid))
         self.running = str(state.get("running", ""))
         self.done.update(state.get("done", ()))
+        self._on_state(self)
 
     async def _bury(self) -> None:
         code = await self._find_exit()

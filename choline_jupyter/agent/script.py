@@ -87,12 +87,17 @@ class ScriptHost:
         return {descriptor for descriptor, _ in poll.poll()}
 
     def _accept(self) -> None:
-        if self._supervisor:
-            self._supervisor.close()
+        """A new supervisor replaces the old one, whose last words are heard first."""
+        while self._supervisor:
+            self._supervisor.setblocking(False)
+            self._hear(self._supervisor)
         self._supervisor, _ = self._listener.accept()
         self._decoder = FrameDecoder()
+        self._tell_state(self._supervisor)
+
+    def _tell_state(self, supervisor: socket.socket) -> None:
         state = {"pid": os.getpid(), "running": self._job, "done": []}
-        self._supervisor.sendall(encode_frame(Type.HELLO, state))
+        supervisor.sendall(encode_frame(Type.HELLO, state))
 
     def _hear(self, supervisor: socket.socket) -> None:
         try:
@@ -112,6 +117,8 @@ class ScriptHost:
             self._type(frame.header)
         elif frame.type is Type.INTERRUPT and self._script:
             os.killpg(self._script.pid, signal.SIGINT)
+        elif frame.type is Type.STATUS and self._supervisor:
+            self._tell_state(self._supervisor)
         elif frame.type is Type.STOP:
             self._is_done = True  # the supervisor ends the whole tree
 

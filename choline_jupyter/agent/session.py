@@ -2,8 +2,9 @@
 
 Made by `agent.supervisor` from an OPEN frame or from what an earlier supervisor left on disk; runs in its event loop.
 Files in the session's folder: `session.json` (what to re-create it from, replaced atomically), the journal's segments,
-`r<rank>.exit` (how a rank ended), `r<rank>.log` (what bypassed the kernel's capture).
-Promise: one job runs at a time, the others wait in order; a job sent twice (after a cut) runs once.
+`jobs/` (those that are not over), `r<rank>.exit` (how a rank ended), `r<rank>.log` (what bypassed the kernel's capture).
+Promise: one job runs at a time, the others wait in order; a job sent twice (after a cut) runs once; what was taken is
+run or said to be lost, whichever process is killed.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from choline_jupyter.agent.doorbell import Bell
-from choline_jupyter.agent.journal import JournalWriter, find_last_seq, list_ranks
+from choline_jupyter.agent.job_folder import JobFolder
+from choline_jupyter.agent.journal import JournalWriter, find_ended_jobs, find_last_seq, list_ranks
 from choline_jupyter.agent.place import Place
 from choline_jupyter.agent.process import read_oom_kills
 from choline_jupyter.agent.rank import Rank
 from choline_jupyter.model.event import SUPERVISOR_RANK, Kind
+from choline_jupyter.model.names import check_identifier
 from choline_jupyter.wire.frame import Frame, Type
 
 _PATIENCE = 0.1
@@ -45,7 +48,10 @@ class HostedSession:
         self.quiet_since = time.monotonic()
         self.is_stopping = False
         self.finished: set[str] = set()
+        self.settled = asyncio.Event()  # it is known what the rank is doing
+        self.ended = asyncio.Event()
         self._place, self._launch = place, launch
+        self._jobs = JobFolder(self.directory / "jobs")
         self._queue: deque[Frame] = deque()
         self._told: set[str] = set()
         self._oom_kills = read_oom_kills()
@@ -58,7 +64,7 @@ class HostedSession:
 
     @property
     def is_idle(self) -> bool:
-        return not self.running and not self._queue
+        return self.settled.is_set() and not self.running and not self._queue
 
     def save(self) -> None:
         """Write what a later supervisor needs to take this session over."""
@@ -70,45 +76,48 @@ class HostedSession:
         """Have a living rank, or one that is being made; True when it is new."""
         if self.rank and self.rank.is_alive:
             return False
-        self.rank = Rank(self._place, self.id, 0, self._mourn)
+        self.rank = Rank(self._place, self.id, 0, self._note_state, self._mourn)
+        self.settled.set()
         self._oom_kills = read_oom_kills()
         self._launch(self, self.rank)
         return True
 
     async def adopt(self) -> bool:
-        """Take over the rank of an earlier supervisor; False when it has not survived."""
-        self.rank = Rank(self._place, self.id, 0, self._mourn)
+        """Take over the rank of an earlier supervisor; False, and the session is over, when it has not survived."""
+        self.rank = Rank(self._place, self.id, 0, self._note_state, self._mourn)
         if not await self.rank.connect():
-            self.rank.close()
-            self.rank = None
+            self._abandon("its machine was restarted or its processes were killed")
+            self._tell_end("its machine was restarted or its processes were killed")
             return False
         return True
 
-    def take_state(self) -> None:
-        """After an adopted rank has said hello: go on where it is."""
-        if self.rank:
-            self.running, self.finished = self.rank.running, set(self.rank.done)
-
     def run(self, frame: Frame) -> None:
         """Run a job, or queue it behind the one that runs; one that is known already is ignored."""
-        job = frame.header["job"]
+        job = check_identifier(frame.header["job"])
         if job in self.finished or job == self.running or job in self.queue:
             return
         self.quiet_since = time.monotonic()
         if self.running or self._queue or (self.rank and self.rank.is_ending()):
             self._queue.append(frame)
+            self.ask()
             # a client may know that the last job is over some moments before the bell says so here
             asyncio.get_running_loop().call_later(_PATIENCE, self._tell_queued, job)
-            return
-        self._begin(frame)
+        else:
+            self._begin(frame)
+        self._jobs.put(frame)
 
     def finish(self, job: str) -> None:
         """The rank has said that this job is over: the next one's turn."""
-        self.finished.add(job)
+        self._close(job)
         self.quiet_since = time.monotonic()
         if job == self.running:
             self.running = ""
             self._next()
+
+    def ask(self) -> None:
+        """Have the rank say what it does: the bell may have been missed."""
+        if self.rank and self.running:
+            self.rank.send(Frame(Type.STATUS, {}))
 
     def interrupt(self, job: str) -> None:
         """Interrupt a job (the running one, when empty); one that waits is cancelled."""
@@ -120,19 +129,20 @@ class HostedSession:
             self.rank.send(Frame(Type.INTERRUPT, {"job": job or self.running}))
 
     async def stop(self, reason: str) -> None:
-        """End the session with all its processes."""
+        """End the session with all its processes; a second call waits for the first."""
         if self.is_stopping:
+            await self.ended.wait()
             return
         self.is_stopping = True
         while self._queue:
             self._cancel(self._queue.popleft().header["job"], reason)
-        if self.rank and self.rank.is_alive:
+        if self.rank:
             await self.rank.stop()
         if self.running:
-            self.tell({"state": "died", "stopped": reason}, self.running)
-        self.tell({"state": "ended", "reason": reason})
-        (self.directory / "session.json").unlink(missing_ok=True)
+            self._tell_stopped(self.running, reason)
+        self._tell_end(reason)
         self._place.find_rank_bell(self.id, 0).unlink(missing_ok=True)
+        self.ended.set()
 
     def close(self) -> None:
         """Forget it; a rank that lives goes on."""
@@ -188,21 +198,70 @@ class HostedSession:
             self.tell({"state": "queued", "behind": self.running}, job)
 
     def _cancel(self, job: str, reason: str) -> None:
-        self.finished.add(job)
+        self._close(job)
         self.tell({"state": "cancelled", "reason": reason}, job)
+
+    def _close(self, job: str) -> None:
+        self.finished.add(job)
+        self._jobs.remove(job)
+
+    def _note_state(self, rank: Rank) -> None:
+        """What the rank says of itself: when it is adopted everything that is known, later what a lost notice said."""
+        if not self.settled.is_set():
+            self._take_over(rank)
+        if self.running in rank.done:
+            self.finish(self.running)
+
+    def _take_over(self, rank: Rank) -> None:
+        """Go on where an earlier supervisor was."""
+        self.finished |= rank.done
+        self.running = rank.running if rank.running not in self.finished else ""
+        for frame in self._jobs.load():
+            job = frame.header["job"]
+            if job in self.finished:
+                self._jobs.remove(job)
+            elif job != self.running:
+                self._queue.append(frame)
+        self.settled.set()
+        if not self.running:
+            self._next()
+
+    def _abandon(self, reason: str) -> None:
+        """Say of each job that was taken and has not ended that it never will."""
+        over = find_ended_jobs(self.directory, 0)
+        for frame in self._jobs.load():
+            job = frame.header["job"]
+            if job in over:
+                self._jobs.remove(job)
+            else:
+                self._tell_stopped(job, reason)
+
+    def _tell_stopped(self, job: str, reason: str) -> None:
+        self._close(job)
+        self.tell({"state": "died", "stopped": reason, **self._find_end()}, job)
+
+    def _tell_end(self, reason: str) -> None:
+        self.tell({"state": "ended", "reason": reason, **self._find_end()})
+        (self.directory / "session.json").unlink(missing_ok=True)
+
+    def _find_end(self) -> dict[str, int]:
+        """Behind which event of its rank a client should show what is told."""
+        return {"rank": 0, "last": find_last_seq(self.directory, 0)}
 
     def _mourn(self, rank: Rank, code: Optional[int], reason: str) -> None:
         """The rank's process is gone: say so to the job that ran and to those that relied on its names.
 
         Jobs that came when it was on its way out without one did not rely on it: they begin in the next rank.
         """
+        if not self.settled.is_set():
+            self.settled.set()
+            self._abandon("its kernel ended while nobody watched it")
         was_idle = not self.running
         if not self.is_stopping:
             is_oom = code == -9 and read_oom_kills() > self._oom_kills
-            last = find_last_seq(self.directory, rank.number)
-            fact = {"state": "died", "rank": rank.number, "code": code, "oom": is_oom, "reason": reason, "last": last}
+            fact = {"state": "died", "code": code, "oom": is_oom, "reason": reason, **self._find_end()}
             self.tell(fact, self.running)
-            self.finished.add(self.running)
+            self._close(self.running)
             self.running = ""
         while self._queue and not was_idle:
             self._cancel(self._queue.popleft().header["job"], "the kernel it waited for ended")

@@ -16,6 +16,7 @@ import signal
 import socket
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from choline_jupyter.wire.frame import PROTOCOL
 _UPKEEP = 5.0
 _SWEEP = 60.0
 _LINGER = 30.0
+_USUAL_QUEUE = 10
 _GOODBYE = 0.05  # for the answer to leave
 
 
@@ -53,6 +55,7 @@ class Supervisor:
         self._quiet_since = time.monotonic()
         self._swept = time.monotonic()
         self._end = asyncio.Event()
+        self._bell_limit = _find_queue_length()
 
     async def serve(self, python: str, ready: int) -> None:
         """Host sessions until there is nothing left to do; `ready` is closed when clients can connect."""
@@ -74,20 +77,18 @@ class Supervisor:
 
     async def open(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Find a session or make it; answers with where its series stand."""
-        session = self.sessions.get(wish["session"])
-        if session is None or session.is_stopping:
-            if not wish.get("create", True):
-                raise Refused("no-session", "There is no such session on this machine.")
-            session = self._make(wish)
-        is_new = session.ensure_rank()
+        session = self.sessions.get(wish["session"]) or self._make(wish)
+        is_new = not session.is_stopping and session.ensure_rank()
         return {"new": is_new, "epoch": session.spec["epoch"], "ranks": self._find_ends(session.id), **session.describe()}
 
-    async def stop(self, name: str) -> None:
+    async def stop(self, name: str, reason: str = "it was stopped") -> None:
         """End a session and all its processes."""
-        session = self.find(name)
-        await session.stop("it was stopped")
-        session.close()
-        self.sessions.pop(name, None)
+        session = self.sessions.get(name)
+        if session is None:
+            raise Refused("no-session", "There is no such session on this machine.")
+        await session.stop(reason)
+        if self.sessions.pop(name, None):
+            session.close()
 
     def retire(self) -> bool:
         """End at once instead of after the linger, unless a session is hosted."""
@@ -98,7 +99,7 @@ class Supervisor:
     def find(self, name: str) -> HostedSession:
         """The living session of this id; raises Refused."""
         session = self.sessions.get(name)
-        if session is None:
+        if session is None or session.is_stopping:
             raise Refused("no-session", "There is no such session on this machine.")
         return session
 
@@ -134,6 +135,8 @@ class Supervisor:
 
     def _make(self, wish: dict[str, Any]) -> HostedSession:
         directory = self.place.find_session(check_identifier(wish["session"]))
+        if directory.is_dir():
+            raise Refused("no-session", "That session has ended.")
         keys = ("session", "name", "kind", "python", "directory", "lease", "command", "epoch")
         spec = {key: wish[key] for key in keys if key in wish}
         spec["created"] = time.time()
@@ -141,7 +144,6 @@ class Supervisor:
         session.environment = wish.get("environment")
         session.save()
         self.sessions[session.id] = session
-        os.utime(directory)
         return session
 
     def _launch(self, session: HostedSession, rank: Rank) -> None:
@@ -193,22 +195,36 @@ class Supervisor:
                 if await session.adopt():
                     self.sessions[session.id] = session
                 else:
-                    session.tell({"state": "ended", "reason": "its machine was restarted or its processes were killed"})
                     session.close()
-                    (directory / "session.json").unlink(missing_ok=True)
 
     def _hear_bell(self, bell: socket.socket) -> None:
-        """Ranks' datagrams: `session/rank`, then ` done JOB` or ` input` for what must not wait."""
+        """Ranks' datagrams: `session/rank`, then ` done JOB` or ` input` for what must not wait.
+
+        A rank never waits to ring, so what does not fit the queue is lost: when it was full, look everywhere.
+        """
+        heard = 0
         while True:
             try:
                 text = bell.recv(512).decode()
             except (BlockingIOError, UnicodeDecodeError):
-                return
-            name, _, notice = text.partition(" ")
-            session, _, rank = name.partition("/")
-            self.wake(session, int(rank), bool(notice))
-            if notice.startswith("done ") and session in self.sessions:
-                self._finish(self.sessions[session], notice[5:])
+                break
+            heard += 1
+            self._hear(text)
+        if heard >= self._bell_limit:
+            self._look_everywhere()
+
+    def _hear(self, text: str) -> None:
+        name, _, notice = text.partition(" ")
+        session, _, rank = name.partition("/")
+        self.wake(session, int(rank), bool(notice))
+        if notice.startswith("done ") and session in self.sessions:
+            self._finish(self.sessions[session], notice[5:])
+
+    def _look_everywhere(self) -> None:
+        for client in self._clients:
+            client.wake_all()
+        for session in self.sessions.values():
+            session.ask()
 
     def _finish(self, session: HostedSession, job: str) -> None:
         """A job is over; the session of a script has no other."""
@@ -241,8 +257,9 @@ class Supervisor:
             await asyncio.sleep(min(_UPKEEP, self._linger))
             for client in [client for client in self._clients if client.is_silent()]:
                 client.close()
-            await self._end_leases()
-            await asyncio.get_running_loop().run_in_executor(None, self._care_for_journals)
+            with suppress(OSError):  # a full disk: the next round tries again
+                await self._end_leases()
+                await asyncio.get_running_loop().run_in_executor(None, self._care_for_journals)
             self._end_if_quiet()
 
     async def _end_leases(self) -> None:
@@ -251,9 +268,7 @@ class Supervisor:
             if not session.is_idle or any(client.follows(session.id) for client in self._clients):
                 session.quiet_since = time.monotonic()
             elif time.monotonic() - session.quiet_since > float(session.spec["lease"]):
-                await session.stop("its lease ran out")
-                session.close()
-                self.sessions.pop(session.id, None)
+                await self.stop(session.id, "its lease ran out")
 
     def _care_for_journals(self) -> None:
         """In an executor: flush what power loss could take, delete what may go."""
@@ -282,7 +297,8 @@ class Supervisor:
         return {str(rank): find_last_seq(directory, rank) for rank in self.list_ranks(name)}
 
     def _close(self) -> None:
-        self.retention.sweep(set(self.sessions))
+        with suppress(OSError):  # a full disk
+            self.retention.sweep(set(self.sessions))
         for client in list(self._clients):
             client.close()
         for session in self.sessions.values():
@@ -329,6 +345,14 @@ def _bind(path: str, kind: int) -> socket.socket:
     if kind == socket.SOCK_STREAM:
         bound.listen(64)
     return bound
+
+
+def _find_queue_length() -> int:
+    """How many datagrams wait for a reader here before more are refused (unix(7))."""
+    try:
+        return int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
+    except (OSError, ValueError):
+        return _USUAL_QUEUE
 
 
 def _flush(path: Path) -> None:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from choline_jupyter.wire.record import Buffer
+
 _ABANDONED = 3600.0  # seconds after which a half-written file has lost its writer
 
 
@@ -22,7 +24,7 @@ class BlobFolder:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def save(self, data: bytes) -> str:
+    def save(self, data: Buffer) -> str:
         """Store the bytes and return their name; raises OSError."""
         digest = hashlib.sha256(data).hexdigest()
         if not self.has(digest):
@@ -55,7 +57,7 @@ class BlobFolder:
     def _locate(self, digest: str) -> Path:
         return self._directory / digest[:2] / digest[2:]
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _write(self, path: Path, data: Buffer) -> None:
         self._directory.mkdir(mode=0o700, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         fd, name = tempfile.mkstemp(dir=path.parent, prefix=".")

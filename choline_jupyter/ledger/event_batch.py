@@ -16,6 +16,7 @@ from choline_jupyter.ledger.rows import JOBS, SESSIONS
 from choline_jupyter.model.event import Series
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.session import SessionRow
+from choline_jupyter.wire.record import Buffer
 
 BLOB_SIZE = 256 << 10  # records above this many bytes become files
 
@@ -29,7 +30,7 @@ class Entry(NamedTuple):
     attempt: int
     kind: int
     at: float
-    record: bytes
+    record: Buffer
 
 
 class Gap(NamedTuple):

@@ -33,6 +33,7 @@ from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.model.event import Event, Series
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.session import SessionRow
+from choline_jupyter.wire.record import Buffer
 
 FILE_NAME = "events.db"
 SIZE_LIMIT = 2 << 30
@@ -67,7 +68,9 @@ class EventStore:
         evictor = Evictor(self._database, blobs, size_limit)
         self._writer = EventWriter(self._database, blobs, self._queue, on_stored, on_failure, evictor)
         self._starting = threading.Lock()
-        self._process = 0  # whose thread the writer is: a fork has none
+        self._process = os.getpid()  # a fork has neither the thread nor the connections
+        self._is_started = False
+        atexit.register(self.close)  # now, so that an owner who registers later may still put something then
 
     @property
     def notice(self) -> str:
@@ -79,7 +82,7 @@ class EventStore:
         """Why nothing is being stored now, empty when it is."""
         return self._writer.failure
 
-    def put(self, event: Event, record: bytes) -> bool:
+    def put(self, event: Event, record: Buffer) -> bool:
         """Have an event stored. Returns at once; False means that it was not taken, because 64 MB wait already.
 
         Then wait for room and put it again, or, when showing must go on, leave it out: it is not acknowledged, so the
@@ -177,28 +180,27 @@ class EventStore:
 
         What is left out has not been acknowledged: the journal has it still.
         """
-        if self._process not in (0, os.getpid()):
+        if self._process != os.getpid():
             return True
         is_stored = self.flush(0 if self.failure else timeout)
         self._queue.close()
-        if self._process:
-            atexit.unregister(self.close)
+        atexit.unregister(self.close)
+        if self._is_started:
             self._writer.join(timeout)
         self._database.close()
         return is_stored
 
     def _put(self, item: Entry | Gap | Saving, size: int, *, force: bool) -> bool:
         is_taken = self._queue.put(item, size, force=force)
-        if not self._process:
+        if not self._is_started:
             self._start()
         return is_taken
 
     def _start(self) -> None:
         with self._starting:
-            if not self._process:
-                self._process = os.getpid()
+            if not self._is_started:
+                self._is_started = True
                 self._writer.start()
-                atexit.register(self.close)
 
     def _settle(self) -> None:
         """Let a reader see what was put before it came, unless the disk is in trouble."""

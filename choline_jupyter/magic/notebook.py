@@ -152,7 +152,10 @@ class Notebook:
 
     def _find_move(self, session: str) -> str | None:
         """The working folder, if it has changed here since the session last heard of it."""
-        here = str(Path.cwd())
+        try:
+            here = str(Path.cwd())
+        except FileNotFoundError:  # deleted under the notebook; the session stays where it is
+            return None
         known = self._directories.get(session)
         self._directories[session] = here
         return here if known not in (None, here) else None

@@ -22,6 +22,7 @@ from choline_jupyter.wire.record import Buffer, WireError
 _READ = 1 << 18
 _PING = 15.0
 _FIRST_DELAY, _LAST_DELAY = 0.05, 15.0
+_PATIENT_DELAY = 1.0
 _OWN_WORD = "choline: "  # what the agent's connector says begins so; anything else comes from what lies between
 
 
@@ -32,6 +33,9 @@ class Follower(Protocol):
 
     def find_ends(self) -> dict[int, int]:
         """The last seq that came, by rank: a new channel goes on from there."""
+
+    def find_unread(self) -> dict[int, int]:
+        """By rank, how many bytes that came are not consumed yet: a new channel's window is smaller by them."""
 
     async def take(self, rank: int, epoch: int, chunk: bytes) -> None:
         """Bytes of a series."""
@@ -150,10 +154,15 @@ class Connection:
         """Read until the channel breaks, connect again, for ever."""
         while True:
             said = await self._read()
-            is_greeted = self._hello and self._hello.done()
-            if not is_greeted and (not self._is_known or said.startswith(_OWN_WORD)):
+            if self._hello and not self._hello.done() and self._is_hopeless(said):
                 self._fail(said)
             await self._reconnect()
+
+    def _is_hopeless(self, said: str) -> bool:
+        """Whether a channel that broke before the agent's hello, with these last words, will not be better next time."""
+        if self._is_known:
+            return said.startswith(_OWN_WORD)
+        return bool(said) or self._delay > _PATIENT_DELAY
 
     async def _read(self) -> str:
         """Deliver frames until the channel ends; returns what its error stream said."""
@@ -246,8 +255,8 @@ class Connection:
     def _send_follow(self, follower: Follower) -> None:
         number = next(self._ids)
         self._follows[number] = follower
-        after = {str(rank): seq for rank, seq in follower.find_ends().items()}
-        self.send(Type.FOLLOW, {"id": number, "session": follower.session, "after": after, "window": self._window})
+        wish = {"session": follower.session, "after": follower.find_ends(), "unread": follower.find_unread()}
+        self.send(Type.FOLLOW, {"id": number, **wish, "window": self._window})
 
     def _write(self, data: bytes) -> None:
         if self._channel and not self._channel.writer.is_closing():

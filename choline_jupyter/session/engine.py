@@ -47,6 +47,7 @@ class Engine:
         self._loop = loop
         self.prompts = Prompts()
         self._connections: dict[tuple[str, str], Connection] = {}
+        self._connecting: dict[tuple[str, str], asyncio.Lock] = {}
 
     async def open(self, spec: SessionSpec) -> LiveSession:
         """The session asked for, found or made; the agent's answer is not waited for. Raises CholineError."""
@@ -133,12 +134,16 @@ class Engine:
         return await self._connect(row.provider, row.machine, Access(ask=self.prompts.ask))
 
     async def _connect(self, provider: str, machine: str, access: Access) -> Connection:
-        key = (provider, machine)
-        if key not in self._connections:
-            connection = Connection(_find_way(provider, machine, access))
-            await connection.open()
-            self._connections.setdefault(key, connection)
-        return self._connections[key]
+        """The one connection to a machine; made without leave to start an agent, it gets that when somebody has it."""
+        async with self._connecting.setdefault((provider, machine), asyncio.Lock()):
+            connection = self._connections.get((provider, machine))
+            if connection and access.start:
+                connection.use(_find_way(provider, machine, access))
+            elif connection is None:
+                connection = Connection(_find_way(provider, machine, access))
+                await connection.open()
+                self._connections[provider, machine] = connection
+            return connection
 
     def _note_stored(self, series: Series, seq: int) -> None:
         """In the store's thread: what is stored is acknowledged, and only that."""

@@ -48,6 +48,7 @@ class Follower:
         self._decoders: dict[int, RecordDecoder] = {}
         self._advanced: dict[int, int] = {}
         self._held: deque[tuple[Event, int]] = deque()
+        self._unread: dict[int, int] = {}  # by rank, bytes that were passed on and not consumed
         self._damaged: dict[int, int] = {}  # by rank, the seq whose record came damaged last
 
     def find_ends(self) -> dict[int, int]:
@@ -55,6 +56,15 @@ class Follower:
         self._decoders.clear()
         self._advanced.clear()
         return dict(self._ends)
+
+    def find_unread(self) -> dict[int, int]:
+        """By rank, how much of a new channel's window is used up by what came before."""
+        return dict(self._unread)
+
+    def consume(self, rank: int, count: int) -> None:
+        """So many bytes of what was passed on have been taken by whoever shows."""
+        self._unread[rank] = self._unread.get(rank, 0) - count
+        self._credit(rank, count)
 
     async def take(self, rank: int, epoch: int, chunk: bytes) -> None:
         """Bytes of one rank's series; raises WireError for damaged ones."""
@@ -80,7 +90,7 @@ class Follower:
         self._damaged.pop(rank, None)
         return event
 
-    async def _pass_on(self, event: Event, record: bytes) -> None:
+    async def _pass_on(self, event: Event, record: Buffer) -> None:
         rank = event.series.rank
         size = len(record) - self._advanced.pop(rank, 0)
         expected = self._ends.get(rank, 0) + 1
@@ -90,6 +100,7 @@ class Follower:
         if event.seq > expected:
             self._tell_gap(event.series, expected, event.seq - 1)
         self._ends[rank] = event.seq
+        self._unread[rank] = self._unread.get(rank, 0) + size
         await self._keep(event, record)
         if rank == SUPERVISOR_RANK:
             self._held.append((event, size))
@@ -106,7 +117,7 @@ class Follower:
         fact = event.read_content() if event.kind is Kind.STATE else {}
         return bool(self._ends.get(fact.get("rank", SUPERVISOR_RANK), 0) >= fact.get("last", 0))
 
-    async def _keep(self, event: Event, record: bytes) -> None:
+    async def _keep(self, event: Event, record: Buffer) -> None:
         """Store it; when this disk is full it is shown all the same, and the journal keeps what is not acknowledged."""
         if self._damaged.get(event.series.rank) == event.seq:
             self._store.skip(event.series, event.seq, event.seq)

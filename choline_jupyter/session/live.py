@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import json
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from choline_jupyter.errors import HostError, SessionEnded
+from choline_jupyter.errors import AgentFailed, HostError, SessionEnded
+from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.model.session import SessionState
@@ -45,9 +48,14 @@ class LiveSession:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.is_following = False
+        self._follower: Follower | None = None
         self.has_ended = False
         self._runs: dict[str, asyncio.Task[Any]] = {}
+
+    @property
+    def is_following(self) -> bool:
+        """Whether its events are being delivered."""
+        return self._follower is not None
 
     def open(self) -> None:
         """Have the session made or found, and follow it; what goes wrong comes out of the feed."""
@@ -56,13 +64,12 @@ class LiveSession:
 
     def follow(self, seen: dict[Series, int] | None = None) -> None:
         """Have its events delivered, from what was seen, or from where this machine's store ends."""
-        if self.is_following:
+        if self._follower:
             return
-        self.is_following = True
         known = self._store.find_contiguous(self.row.id) if seen is None else seen
         ends = {series.rank: seq for series, seq in known.items()}
-        follower = Follower(self.row.id, self._store, ends, self._take, self._credit)
-        self.connection.follow(follower, WINDOW)
+        self._follower = Follower(self.row.id, self._store, ends, self._take, self._credit, self._lose)
+        self.connection.follow(self._follower, WINDOW)
 
     def run(self, job: JobRow, code: str, header: dict[str, Any]) -> None:
         """Send a job; its events come out of the feed. `header` has msg_id, count, cwd, allow_stdin."""
@@ -71,6 +78,7 @@ class LiveSession:
             job, code=code, code_digest=digest, state=JobState.RUNNING, created_at=time.time(), started_at=time.time()
         )
         self.jobs[job.id] = row
+        self.failure = None  # what went wrong with an earlier job
         wish = {"session": self.row.id, "job": job.id, "attempt": job.attempt, **header}
         data = code.encode(errors="replace")
         self._runs[job.id] = self._keep(self._run(self.connection.ask(Type.RUN, wish, data), job.id))
@@ -78,7 +86,8 @@ class LiveSession:
 
     async def confirm(self, job: str) -> None:
         """Return when the agent has taken a job; raises HostError when it has not."""
-        await self._runs[job]
+        if job in self._runs:
+            await self._runs[job]
         if self.failure:
             raise self.failure
 
@@ -112,15 +121,20 @@ class LiveSession:
                 "python": self.spec.python, "lease": self.spec.lease, "environment": self.spec.environment,
                 "kind": "script" if self.spec.command else "kernel", "command": list(self.spec.command),
             }  # fmt: skip
-            self._tell(Type.OPEN, wish)
+            self._keep(self._open(self.connection.ask(Type.OPEN, {"session": self.row.id, **wish})))
+
+    async def _open(self, answer: Answer) -> None:
+        """An agent that cannot make a session says why; of one that has ended it is the job that hears."""
+        heard = await self._hear(answer)
+        if heard.get("refused", "no-session") != "no-session":
+            self._fail(AgentFailed(str(heard["message"]), "`%choline doctor` shows what is missing."))
 
     async def _run(self, answer: Answer, job: str) -> None:
         """A session that ended meanwhile (its lease, a restart of its machine) does not run the job."""
         if (await self._hear(answer)).get("refused") == "no-session":
-            self._end()
-            self._store.save_job(dataclasses.replace(self.jobs[job], state=JobState.CANCELLED, ended_at=time.time()))
-            self.failure = SessionEnded("The session had ended.", "Run the cell again: it opens a new one.")
-            self.feed.wake()
+            self._save(dataclasses.replace(self.jobs[job], state=JobState.CANCELLED, ended_at=time.time()))
+            self._end("it had ended before")
+            self._fail(self.failure or SessionEnded("The session had ended.", "Run the cell again: it opens a new one."))
 
     def _tell(self, type: Type, header: dict[str, Any]) -> None:
         self._keep(self._hear(self.connection.ask(type, {"session": self.row.id, **header})))
@@ -130,9 +144,12 @@ class LiveSession:
         try:
             return await answer
         except HostError as error:
-            self.failure = error
-            self.feed.wake()
+            self._fail(error)
             return {}
+
+    def _fail(self, error: HostError) -> None:
+        self.failure = error
+        self.feed.wake()
 
     def _take(self, event: Event, size: int) -> None:
         """Each event of the session, in the loop: keep the books, then feed it."""
@@ -144,7 +161,7 @@ class LiveSession:
 
     def _note(self, event: Event) -> None:
         """A job has changed its state: the row follows."""
-        row = self.jobs.get(event.job) or self._store.find_job(event.job)
+        row = self.jobs.get(event.job) or self._find(event.job)
         if row is None:
             return
         fact = event.read_content()
@@ -152,26 +169,60 @@ class LiveSession:
             row = _close(row, fact["reply"], event.at)
         elif fact.get("state") in _ENDINGS and row.state.is_open:
             row = dataclasses.replace(row, state=_ENDINGS[fact["state"]], ended_at=event.at, status="error")
-        self.jobs[event.job] = row
-        self._store.save_job(row)
+        self._save(row)
 
     def _note_session(self, event: Event) -> None:
         """The session has ended over there: no cell should look for its names any more."""
-        if event.read_content().get("state") == "ended":
-            self._end()
+        fact = event.read_content()
+        if fact.get("state") == "ended":
+            self._end(str(fact.get("reason")))
 
-    def _end(self) -> None:
-        """Its id is not used again: what is opened under its name next is another session."""
+    def _lose(self) -> None:
+        """Its agent does not know the session."""
+        self._end("its machine has nothing of it any more")
+
+    def _end(self, reason: str) -> None:
+        """Its id is not used again: what is opened under its name next is another session.
+
+        Jobs that are still open then will get no other end than this one.
+        """
         self.has_ended = True
         self._store.save_session(dataclasses.replace(self.row, state=SessionState.STOPPED))
         self.connection.unfollow(self.row.id)
+        series = Series(self.row.id, self.row.epoch, SUPERVISOR_RANK)
+        seq = self._follower.find_ends().get(SUPERVISOR_RANK, 0) if self._follower else 0
+        content = json.dumps({"state": "died", "stopped": reason}).encode()
+        for job in self._list_open():
+            self._take(Event(series, seq, Kind.STATE, job.id, job.attempt, time.time(), content=content), 0)
+
+    def _find(self, job: str) -> JobRow | None:
+        """The row of a job that another process has sent."""
+        with suppress(StoreError):
+            return self._store.find_job(job)
+        return None
+
+    def _list_open(self) -> list[JobRow]:
+        rows: dict[str, JobRow] = {}
+        with suppress(StoreError):
+            rows = {row.id: row for row in self._store.list_jobs(self.row.id)}
+        return [row for row in (rows | self.jobs).values() if row.state.is_open]
+
+    def _save(self, row: JobRow) -> None:
+        """Keep the row, here only as long as more may happen to it."""
+        if row.state.is_open:
+            self.jobs[row.id] = row
+        else:
+            self.jobs.pop(row.id, None)
+            self._runs.pop(row.id, None)
+        self._store.save_job(row)
 
     def _credit(self, rank: int, count: int) -> None:
         self.connection.send(Type.CREDIT, {"session": self.row.id, "rank": rank, "bytes": count})
 
     def _credit_later(self, rank: int, count: int) -> None:
         """From the showing thread."""
-        self._loop.call_soon_threadsafe(self._credit, rank, count)
+        if self._follower:
+            self._loop.call_soon_threadsafe(self._follower.consume, rank, count)
 
     def _keep(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = self._loop.create_task(coroutine)

@@ -55,6 +55,13 @@ def read_kind(data: Buffer, offset: int) -> int:
     return int(HEAD.unpack_from(data, offset + PREFIX.size)[1])
 
 
+def read_job(data: Buffer, offset: int) -> str:
+    """The job of the record whose prefix starts at `offset`."""
+    start = offset + PREFIX.size + HEAD.size
+    length = HEAD.unpack_from(data, offset + PREFIX.size)[4]
+    return bytes(data[start : start + length]).decode("ascii", "replace")
+
+
 def measure_record(data: Buffer, offset: int) -> Optional[int]:
     """Total length of the record at `offset`, or None while its prefix is incomplete; raises WireError."""
     if len(data) - offset < PREFIX.size:
@@ -105,29 +112,33 @@ Decode = Callable[[Series, Buffer], Event]
 class RecordDecoder:
     """Turns the bytes of one series, cut anywhere, back into events. Owned by one connection, fed by its reader.
 
-    What belongs to an incomplete record is put together once, when its end has come.
+    A large record is handed out as what it was gathered in: it is in memory once.
     """
 
     def __init__(self, series: Series, decode: Decode = decode_record) -> None:
         self.series = series
         self._decode = decode
-        self.pending = 0  # bytes of the record that is not complete yet
-        self._chunks: list[bytes] = []
+        self._gathered = bytearray()
         self._needed = 0
 
-    def feed(self, chunk: Buffer) -> Iterator[tuple[Event, bytes]]:
+    @property
+    def pending(self) -> int:
+        """Bytes of the record that is not complete yet."""
+        return len(self._gathered)
+
+    def feed(self, chunk: Buffer) -> Iterator[tuple[Event, Buffer]]:
         """Each event that `chunk` completes, with its record; raises WireError."""
-        self._chunks.append(bytes(chunk))
-        self.pending += len(chunk)
-        if self.pending < self._needed:
+        self._gathered += chunk
+        if len(self._gathered) < self._needed:
             return
-        data, offset = b"".join(self._chunks), 0
-        self._chunks.clear()  # a large one is held once
+        data, self._gathered = self._gathered, bytearray()
+        offset = 0
         while True:
             size = measure_record(data, offset)
             if size is None or len(data) - offset < size:
                 break
-            record = data[offset : offset + size]
+            record = data if _LARGE < size == len(data) else bytes(memoryview(data)[offset : offset + size])
             offset += size
             yield self._decode(self.series, record), record
-        self._chunks, self.pending, self._needed = [data[offset:]], len(data) - offset, size or PREFIX.size
+        self._gathered += memoryview(data)[offset:]
+        self._needed = size or PREFIX.size

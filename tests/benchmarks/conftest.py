@@ -38,10 +38,10 @@ def home() -> Iterator[Home]:
 
 @pytest.fixture(scope="session")
 def engine(home: Home) -> Iterator[EngineDriver]:
-    """The engine alone, its kernel running."""
+    """The engine alone, its kernel running and its agent settled."""
     driver = EngineDriver()
     driver.open("bench")
-    driver.run("1+1")
+    driver.wait_for_preload()
     yield driver
     driver.stop()
     driver.close()

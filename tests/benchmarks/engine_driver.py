@@ -51,6 +51,15 @@ class EngineDriver:
         timing.messages = session.connection.frames_received - received
         return timing
 
+    def wait_for_preload(self) -> None:
+        """Return when new kernels come from the fork server that has imported torch; raises TimeoutError."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with self.visit(f"probe {time.monotonic()}"):
+                if self.run("import sys\nif 'torch' in sys.modules: print('yes')").lines:
+                    return
+        raise TimeoutError("the fork server has not imported torch")
+
     def count_requests(self, code: str, times: int) -> list[int]:
         """The frames that each run of a cell sent and that something waited for: one is one round trip."""
         connection = self._get_session().connection

@@ -16,6 +16,7 @@ from tests.source_tree import ROOT
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 START, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
+SECTIONS = ("Warm cell `1+1`", "Start, to the first result", "Output", "Memory", "Loading")
 HEAD = "| what | choline | peer | ratio of medians (p10s) | goal | | n |\n|---|---|---|---|---|---|---|"
 
 
@@ -89,18 +90,19 @@ class Report:
     """The rows of one run, by section."""
 
     def __init__(self) -> None:
-        self._sections: dict[str, list[Row]] = {}
+        self._sections: dict[str, list[Row]] = {section: [] for section in SECTIONS}
         self._load_before = describe_load()
 
     def add(self, section: str, *rows: Row) -> None:
-        self._sections.setdefault(section, []).extend(rows)
+        self._sections[section].extend(rows)
 
     def render(self) -> str:
         """The table with the machine it was taken on."""
         facts = [*describe_machine(), f"load average {self._load_before} before, {describe_load()} after the run"]
         blocks = ["\n".join(f"- {fact}" for fact in facts)]
         for section, rows in self._sections.items():
-            blocks.append("\n".join([f"### {section}", "", HEAD, *(row.render() for row in rows)]))
+            if rows:
+                blocks.append("\n".join([f"### {section}", "", HEAD, *(row.render() for row in rows)]))
         return "\n\n".join([*blocks, self._count()])
 
     def save(self, document: Path = DOCUMENT) -> None:

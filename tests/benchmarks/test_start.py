@@ -16,7 +16,6 @@ from tests.benchmarks.samples import choose, interleave
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
 
 SECTION = "Start, to the first result"
-PATIENCE = 60.0
 
 
 def start_plain() -> Mapping[str, float]:
@@ -55,8 +54,6 @@ def start_first_cell() -> Mapping[str, float]:
 
 
 def test_new_session(report: Report, engine: EngineDriver) -> None:
-    wait_for_preload(engine)
-
     def start_new() -> Mapping[str, float]:
         with engine.visit(f"new {time.monotonic()}") as start:
             engine.run("1+1")
@@ -75,13 +72,3 @@ def test_first_ever(report: Report) -> None:
     peer = "start of a plain kernel"
     report.add(SECTION, Row("first session ever, engine alone", found["first start"], plain, peer, Goal(1.2)))
     report.add(SECTION, Row("first `%%choline` cell ever", found["cell start"], plain, peer, Goal(1.2)))
-
-
-def wait_for_preload(engine: EngineDriver) -> None:
-    """Until new kernels come from the fork server that has imported torch."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        with engine.visit(f"probe {time.monotonic()}"):
-            if engine.run("import sys\nif 'torch' in sys.modules: print('yes')").lines:
-                return
-    raise TimeoutError("the fork server has not imported torch")

@@ -343,17 +343,18 @@ def test_a_locked_store_tells_and_goes_on(tmp_path: Path) -> None:
 
 def test_what_waits_is_stored_when_python_ends(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib\n"
+        "import atexit, sys, pathlib\n"
         "from choline_jupyter.ledger.event_store import EventStore\n"
         "from tests.ledger.samples import put\n"
         "store = EventStore(pathlib.Path(sys.argv[1]))\n"
+        "atexit.register(lambda: put(store, 1001))\n"
         "for seq in range(1, 1001): put(store, seq)\n"
     )
     program = start_program(code, tmp_path)
     assert program.wait(30) == 0
     end_program(program)
     store = EventStore(tmp_path)
-    assert store.find_contiguous("s-one") == {SERIES: 1000}
+    assert store.find_contiguous("s-one") == {SERIES: 1001}
     store.close()
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from choline_jupyter.model.event import Event, Kind, Series
 from choline_jupyter.wire.record import (
     PREFIX,
+    Buffer,
     RecordDecoder,
     WireError,
     decode_record,
@@ -55,7 +56,7 @@ def test_an_event_survives_the_way_to_a_record_and_back(event: Event) -> None:
 def test_cutting_the_stream_anywhere_gives_the_same_events(sent: list[Event], cuts: list[int]) -> None:
     data = b"".join(map(encode, sent))
     decoder = RecordDecoder(SERIES)
-    came: list[tuple[Event, bytes]] = []
+    came: list[tuple[Event, Buffer]] = []
     for size in [*cuts, len(data)]:
         came += decoder.feed(data[:size])
         data = data[size:]
@@ -111,3 +112,14 @@ def test_too_few_parts_are_refused() -> None:
 def test_an_impossible_length_is_refused_at_once(length: int) -> None:
     with pytest.raises(WireError, match="a record of"):
         measure_record(PREFIX.pack(length, 0), 0)
+
+
+def test_a_large_record_is_in_memory_once() -> None:
+    event = Event(SERIES, 1, Kind.DISPLAY, "j-1", 0, 0.0, content=b"x" * 1_000_000)
+    data = encode(event)
+    decoder = RecordDecoder(SERIES)
+    came = [pair for start in range(0, len(data), 70_000) for pair in decoder.feed(data[start : start + 70_000])]
+    assert came == [(event, data)]
+    content = came[0][0].content
+    assert isinstance(content, memoryview)
+    assert content.obj is came[0][1]

@@ -70,13 +70,18 @@ class Bridge:
                 self._take_control_reply()
 
     def _accept(self) -> None:
-        """A new supervisor replaces the old one."""
-        self._drop()
+        """A new supervisor replaces the old one, whose last words are heard first."""
+        while self._supervisor:
+            self._supervisor.setblocking(False)
+            self._read_supervisor(self._supervisor)
         self._supervisor, _ = self._listener.accept()
         self._decoder = FrameDecoder()
         self._poller.register(self._supervisor, zmq.POLLIN)
+        self._tell_state(self._supervisor)
+
+    def _tell_state(self, supervisor: socket.socket) -> None:
         state = {"pid": os.getpid(), "running": self._jobs.running, "done": list(self._jobs.done)}
-        self._supervisor.sendall(encode_frame(Type.HELLO, state))
+        supervisor.sendall(encode_frame(Type.HELLO, state))
 
     def _drop(self) -> None:
         if self._supervisor:
@@ -103,6 +108,8 @@ class Bridge:
             self._interrupt(str(frame.header.get("job", "")))
         elif frame.type is Type.COMM:
             self._pass_comm(frame)
+        elif frame.type is Type.STATUS and self._supervisor:
+            self._tell_state(self._supervisor)
         elif frame.type is Type.STOP:
             self._send(self._control, "shutdown_request", {"restart": False})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -130,14 +129,13 @@ class DrivenKernel:
 
     def kill(self) -> None:
         """End the process without asking, as a crash does."""
-        provisioner = self._manager.provisioner
-        assert provisioner is not None
-        os.kill(provisioner.pid, signal.SIGKILL)
-        self.close()
+        self._manager.signal_kernel(signal.SIGKILL)
+        self.client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
 
     def close(self) -> None:
         self.client.stop_channels()
-        self._manager.shutdown_kernel(now=not self._manager.is_alive())
+        self._manager.shutdown_kernel()
 
     def _read(self, deadline: float) -> None:
         """Take one round of messages from the sockets; fails when nothing comes until the deadline."""

@@ -17,6 +17,15 @@ import psutil
 from tests.source_tree import ROOT
 
 END_SECONDS = 20
+FOLDERS = (
+    "CHOLINE_AGENT_HOME",
+    "CHOLINE_HOME",
+    "IPYTHONDIR",
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+)
 # Carried in the environment by everything that is started here, detached processes included.
 MARK = "CHOLINE_TEST_KERNELS"
 
@@ -57,10 +66,9 @@ class Isolation:
         return forced
 
     def _make_environment(self) -> dict[str, str]:
-        users = ("CHOLINE", "JUPYTER", "IPYTHON", "JPY_")
+        users = ("CHOLINE", "JUPYTER", "IPYTHON", "JPY_", "XDG_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(users)}
-        names = ("CHOLINE_HOME", "CHOLINE_AGENT_HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
-        folders = {name: self._root / name.lower() for name in names}
+        folders = {name: self._root / name.lower() for name in FOLDERS}
         for folder in (self.folder, *folders.values()):
             folder.mkdir()
         own = {name: str(folder) for name, folder in folders.items()}
@@ -76,12 +84,11 @@ def _read_mark(process: psutil.Process) -> str | None:
 
 
 def _is_agent(process: psutil.Process) -> bool:
-    """Supervisors keep the command line of the connector that they were forked in."""
+    """The agent writes into its log; a kernel, which keeps the command line of its fork server, into one of its own."""
     try:
-        words = process.cmdline()
-    except psutil.Error:
+        return Path(f"/proc/{process.pid}/fd/1").readlink().name == "supervisor.log"
+    except OSError:
         return False
-    return any(word.endswith("/agent/__main__.py") for word in words) and "CHOLINE_SESSION" not in process.environ()
 
 
 def _signal(process: psutil.Process, number: int) -> None:

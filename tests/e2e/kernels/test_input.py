@@ -24,6 +24,14 @@ def test_output_before_a_question_comes_before_it(pair: Pair) -> None:
     pair.compare(code, ["a", "b", "c"])
 
 
+def test_debugger(pair: Pair) -> None:
+    pair.compare("def divide(a, b):\n    return a / b\ndivide(40, 0)")
+    story = pair.compare("%debug", ["p a + 2", "up", "q"])
+    assert [question["prompt"] for question in story["questions"]] == ["ipdb> "] * 3
+    assert "42" in str(story["messages"])
+    pair.compare("here = 1\nbreakpoint()\nhere", ["p here + 1", "c"])
+
+
 def test_a_front_end_that_cannot_answer(pair: Pair) -> None:
     story = pair.compare("input('Anybody? ')", allow_stdin=False)
     assert story["reply"]["ename"] == "StdinNotImplementedError"

@@ -48,7 +48,9 @@ def test_magic(pair: Pair, code: str) -> None:
     pair.compare(code)
 
 
-@pytest.mark.parametrize("code", ["%time 1 + 1", "%%time\nvalue = 7\nvalue", "%timeit -n1 -r1 pass", "%%timeit -n1 -r1\npass"])
+@pytest.mark.parametrize(
+    "code", ["%time 1 + 1", "%%time\nvalue = 7\nvalue", "%timeit -n1 -r1 pass", "%%timeit -n1 -r1\npass"]
+)
 def test_timing(pair: Pair, code: str) -> None:
     plain, remote = pair.run(code)
     assert [m["msg_type"] for m in remote.messages] == [m["msg_type"] for m in plain.messages]

@@ -44,7 +44,7 @@ def _join(messages: Any) -> list[dict[str, Any]]:
     """Adjacent text of one stream is one text: how it is cut depends on timers."""
     joined: list[dict[str, Any]] = []
     for message in messages:
-        last = joined[-1] if joined else {"type": "", "content": {}}
+        last: dict[str, Any] = joined[-1] if joined else {"type": "", "content": {}}
         if message["type"] == last["type"] == "stream" and message["content"]["name"] == last["content"]["name"]:
             text = last["content"]["text"] + message["content"]["text"]
             last["content"] = {**last["content"], "text": text}

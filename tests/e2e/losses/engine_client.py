@@ -75,8 +75,16 @@ class EngineClient:
         """End the session with all its processes."""
         self.call(self.engine.stop(session.row))
 
+    def stop_all(self) -> None:
+        """End every session that is known here."""
+        for row in self.engine.store.list_sessions():
+            if row.state.is_open:
+                self.call(self.engine.stop(row))
+
     def close(self) -> None:
         """Let go of the agent, store what waits, end the thread."""
+        if self._loop.is_closed():
+            return
         self.call(self.engine.close())
         self.engine.store.close()
         self._loop.call_soon_threadsafe(self._loop.stop)

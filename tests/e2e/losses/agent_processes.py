@@ -1,0 +1,42 @@
+"""The agent's processes in an isolated home: which there are, and how they are killed.
+
+Used by the tests that kill them.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+
+from tests.e2e.kernels.isolation import Isolation
+
+PATIENCE = 40.0
+
+
+def find_supervisors(home: Isolation) -> list[psutil.Process]:
+    """Forked by a connector or started by a fork server; one that has just been killed is none."""
+    return [process for process in home.find_agent() if "forkserver" not in process.cmdline()]
+
+
+def find_fork_servers(home: Isolation) -> list[psutil.Process]:
+    """Those that have imported nothing and those that have imported torch."""
+    return [process for process in home.find_agent() if "forkserver" in process.cmdline()]
+
+
+def kill(*processes: psutil.Process) -> None:
+    """As by `kill -9`, all at once; returns when they are gone."""
+    for process in processes:
+        process.send_signal(signal.SIGKILL)
+    gone, alive = psutil.wait_procs(processes, timeout=PATIENCE)
+    assert not alive
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Look again and again; fails when it does not come true."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
