@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import socket
 import sys
 import time
@@ -59,6 +60,7 @@ def _knock(place: Place) -> Optional[socket.socket]:
 def _start(place: Place, arguments: list[str]) -> None:
     """Fork a supervisor and wait until it serves, or until the one that has the lock does."""
     ready, readied = os.pipe()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # one that is not needed leaves no zombie behind while we stay
     if os.fork() == 0:
         os.close(ready)
         _become_supervisor(place, arguments, readied)
@@ -73,6 +75,7 @@ def _become_supervisor(place: Place, arguments: list[str], ready: int) -> None:
     """In the child: leave the connection's session and streams, then be the supervisor until its end."""
     try:
         os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         null = os.open(os.devnull, os.O_RDWR)
         log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for source, target in ((null, 0), (log, 1), (log, 2)):

@@ -108,8 +108,8 @@ def import_kernel() -> None:
     del blocked["debugpy"]
 
 
-def run_rank(spec: RankSpec, listener: socket.socket) -> None:
-    """Be this rank until its kernel ends; called once, in the forked child."""
+def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
+    """Be this rank until its kernel ends; called once, in the forked child. `call`: where to ask for a supervisor."""
     _settle(spec)
     _spare_flushes()
     ringer = Ringer(Path(spec.bell), Path(spec.address), "%s/%d" % (spec.session, spec.rank))
@@ -126,7 +126,7 @@ def run_rank(spec: RankSpec, listener: socket.socket) -> None:
     app.hook = OutputHook(journal, jobs)
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]
-    Bridge(listener, journal, ringer, jobs).start(app)
+    Bridge(listener, journal, ringer, jobs, call).start(app)
     app.start()  # type: ignore[no-untyped-call]
 
 

@@ -29,10 +29,14 @@ _READ = 1 << 20
 
 
 class Bridge:
-    """Owns the thread `choline-bridge`; everything below `run` happens in it."""
+    """Owns the thread `choline-bridge`; everything below `run` happens in it.
 
-    def __init__(self, listener: socket.socket, journal: JournalWriter, ringer: Ringer, jobs: Jobs) -> None:
+    `call` is a pipe to the fork server: a byte in it asks for another supervisor.
+    """
+
+    def __init__(self, listener: socket.socket, journal: JournalWriter, ringer: Ringer, jobs: Jobs, call: int) -> None:
         self._listener, self._journal, self._ringer, self._jobs = listener, journal, ringer, jobs
+        self._call = call
         self._supervisor: Optional[socket.socket] = None
         self._decoder = FrameDecoder()
         self._poller = zmq.Poller()
@@ -98,6 +102,13 @@ class Bridge:
             data = b""
         if not data:
             self._drop()
+            self._call_for_supervisor()
+
+    def _call_for_supervisor(self) -> None:
+        try:
+            os.write(self._call, b"!")
+        except OSError:
+            pass  # the fork server is dead, too: the next client starts a supervisor
 
     def _serve(self, frame: Frame) -> None:
         if frame.type is Type.RUN:

@@ -3,7 +3,8 @@
 Started by the supervisor (`python -m choline_jupyter.agent forkserver [modules]`) with a socket to it on descriptor 0.
 One thread, no kernel, no CUDA: a process forked from it must find nothing half-initialised. It reaps its ranks and
 writes how each ended to `r<rank>.exit` in the session's folder, where any supervisor, also a later one, finds it. When
-its supervisor dies it starts another as long as it has ranks, and ends with the last of them.
+its supervisor dies, or a rank of its own says that it has lost the one it had, it starts another; it ends with its last
+rank.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ class ForkServer:
         self._ranks: dict[int, RankSpec] = {}
         self._pending = b""
         self._wake, wake = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(wake, False)
+        self._calls, self._call = os.pipe()  # ranks write here when their supervisor is gone
+        for end in (self._wake, wake, self._calls, self._call):
+            os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -43,15 +45,20 @@ class ForkServer:
         """Fork on request until the supervisor is gone and no rank is left."""
         self._tell({"ready": os.getpid()})
         while self._supervisor or self._ranks:
-            sources = [self._wake, self._supervisor] if self._supervisor else [self._wake]
+            sources = [self._wake, self._calls, *filter(None, [self._supervisor])]
             ready, _, _ = select.select(sources, [], [])
             if self._wake in ready:
                 self._reap()
+            if self._calls in ready and _drain(self._calls):
+                self._revive()
             if self._supervisor in ready:
                 self._read()
 
     def _read(self) -> None:
-        data = self._supervisor.recv(_READ)
+        try:
+            data = self._supervisor.recv(_READ)
+        except OSError:  # it died with something unread
+            data = b""
         if not data:
             self._supervisor.close()
             self._supervisor = None
@@ -74,9 +81,11 @@ class ForkServer:
         """In the child: leave through `os._exit` whatever happens, so that nothing of the server runs twice."""
         status = 1
         try:
-            self._supervisor.close()
+            if self._supervisor:
+                self._supervisor.close()
             os.close(self._wake)
-            run_rank(spec, listener)
+            os.close(self._calls)
+            run_rank(spec, listener, self._call)
             status = 0
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1

@@ -31,19 +31,10 @@ task = asyncio.get_running_loop().create_task(tick())
 """
 
 
-def test_threads_write_into_their_own_cell(pair: Pair) -> None:
-    plain, remote = (run_thread(pair.plain, ""), run_thread(pair.local, HEAD))
-    assert remote == plain
-
-
-def run_thread(kernel: DrivenKernel, head: str) -> str:
-    """Have a thread put something out while a later cell runs; returns what its own cell got."""
-    first = kernel.run(head + THREAD.strip("\n"))
-    assert first.read() == "started\n"
-    later = kernel.run(head + "go.set(), gone.wait(60)\nprint('the later cell')")
-    assert later.read() == "the later cell\n"
-    kernel.wait_for(lambda: "shown" in kernel.read_others(first))
-    return kernel.read_others(first)
+def test_a_thread_that_writes_while_a_later_cell_runs(pair: Pair) -> None:
+    """Which cell it goes to is ipykernel's decision (not the same in all versions): here it is the same as there."""
+    pair.compare(THREAD)
+    pair.compare("go.set(), gone.wait(60)\nprint('the later cell')")
 
 
 def test_output_arrives_while_no_cell_runs(kernel: DrivenKernel) -> None:

@@ -20,7 +20,10 @@ from tests.e2e.kernels.pair import HEAD, LOAD
 
 pytestmark = pytest.mark.e2e
 
-CELLS = ["x = 20\nprint('printed')\nx + 1", "from IPython.display import Markdown, display\ndisplay(Markdown('# t'))\nx"]
+CELLS = [
+    "x = 20\nprint('printed')\nx + 1",
+    "from IPython.display import Markdown, display\ndisplay(Markdown('# t'))\nx",
+]
 NEVER = "print('must not run')"
 
 
@@ -46,12 +49,15 @@ def run(isolation: Isolation, module: str, *arguments: str) -> subprocess.Comple
 def make_notebook(*sources: str) -> NotebookNode:
     kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     cells = [new_code_cell(source) for source in (LOAD, *sources)]
-    return new_notebook(cells=cells, metadata={"kernelspec": kernelspec})
+    notebook: NotebookNode = new_notebook(cells=cells, metadata={"kernelspec": kernelspec})
+    return notebook
 
 
 def execute(isolation: Isolation, notebook: NotebookNode, *, allow_errors: bool = False) -> str:
     """Run All, as nbclient does; returns what it says when a cell fails."""
-    client = NotebookClient(notebook, allow_errors=allow_errors, resources={"metadata": {"path": str(isolation.folder)}})
+    client = NotebookClient(
+        notebook, allow_errors=allow_errors, resources={"metadata": {"path": str(isolation.folder)}}
+    )
     try:
         client.execute(env=isolation.environment)
     except CellExecutionError as error:

@@ -29,7 +29,6 @@ def test_debugger(pair: Pair) -> None:
     story = pair.compare("%debug", ["p a + 2", "up", "q"])
     assert [question["prompt"] for question in story["questions"]] == ["ipdb> "] * 3
     assert "42" in str(story["messages"])
-    pair.compare("here = 1\nbreakpoint()\nhere", ["p here + 1", "c"])
 
 
 def test_a_front_end_that_cannot_answer(pair: Pair) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -65,7 +64,9 @@ def test_these_are_the_old_ones(old: Pair) -> None:
         pytest.param("x = 5\nx * 2", (), id="result"),
         pytest.param("_ + x", (), id="last-result"),
         pytest.param("display(x, display_id='same')", (), id="display"),
-        pytest.param("from IPython.display import clear_output\nprint(1); clear_output(wait=True); print(2)", (), id="clear"),
+        pytest.param(
+            "from IPython.display import clear_output\nprint(1); clear_output(wait=True); print(2)", (), id="clear"
+        ),
         pytest.param("def f():\n    return 1 / 0\nf()", (), id="error"),
         pytest.param("x = 'ä' +* 1", (), id="syntax-error"),
         pytest.param("%no_such_magic", (), id="usage-error"),

@@ -67,7 +67,9 @@ def test_cells_run_and_it_is_said_where_output_is_kept(homeless: Homeless) -> No
     assert "Set CHOLINE_HOME to a folder" in notice
     assert output == ["printed"]
     advice = [line for line in kernel.run("%choline doctor").read().splitlines() if line.startswith("! ")]
-    assert ["choline keeps its record in" in line or "which a restart may empty" in line for line in advice] == [True] * 2
+    assert ["choline keeps its record in" in line or "which a restart may empty" in line for line in advice] == [
+        True
+    ] * 2
     assert "Stopped" in kernel.run("%choline stop --all --yes").read()
     kernel.close()
     assert list(Path(homeless.environment["TMPDIR"]).glob("choline-*/events.db"))

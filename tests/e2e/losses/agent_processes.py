@@ -30,7 +30,7 @@ def kill(*processes: psutil.Process) -> None:
     """As by `kill -9`, all at once; returns when they are gone."""
     for process in processes:
         process.send_signal(signal.SIGKILL)
-    gone, alive = psutil.wait_procs(processes, timeout=PATIENCE)
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
     assert not alive
 
 

@@ -54,7 +54,7 @@ class EngineClient:
 
     def finish(self, session: LiveSession, job: str) -> list[Event]:
         """The events of the job from here to its end; other events are thrown away."""
-        events = []
+        events: list[Event] = []
         while not events or not is_end(events[-1]):
             event = session.feed.get(PATIENCE)
             if event is None:
