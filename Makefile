@@ -34,6 +34,7 @@ test: system lint types jest unit
 
 lint: $(DEV_READY)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: $(DEV_READY) node_modules/.package-lock.json
 	$(BIN)/mypy

@@ -1,7 +1,8 @@
 """The connector: what a transport starts on the machine; it gives its standard input and output to the supervisor.
 
 If none runs, a child of this process becomes it, without another interpreter start. The connector then stays until the
-supervisor lets go of the channel, because its own end is what sshd takes for the end of the connection.
+supervisor lets go of the channel, because its own end is what sshd takes for the end of the connection. It imports
+little: every connection waits for it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import sys
 import time
 from typing import Optional
 
-from choline_jupyter.agent.door import give_channel
 from choline_jupyter.agent.place import Place, PlaceError
 
 _PATIENCE = 15.0
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
         door = _reach(place, arguments)
     except (OSError, PlaceError) as error:
         sys.exit("choline: the agent cannot start on this machine: %s" % error)
-    give_channel(door, 0, 1)
+    socket.send_fds(door, [b"c"], [0, 1])  # where frames come from and go to; `agent.door` takes them
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(null, descriptor)

@@ -1,7 +1,7 @@
-"""The door: how a connector hands the channel it holds to the supervisor, which then has it without a hop between.
+"""The door: how the supervisor takes the channel that a connector holds, and then has it without a hop between.
 
-Called by `agent.connect` (to give) and the supervisor (to take). The descriptors themselves are passed over the Unix
-socket (SCM_RIGHTS), so every byte of a cell goes straight between the supervisor and sshd, or the client.
+Called by the supervisor. The descriptors themselves come over the Unix socket (SCM_RIGHTS), so every byte of a cell
+goes straight between the supervisor and sshd, or the client.
 """
 
 from __future__ import annotations
@@ -16,13 +16,8 @@ _CREDENTIALS = struct.Struct("3i")
 _LIMIT = 1 << 20
 
 
-def give_channel(door: socket.socket, source: int, target: int) -> None:
-    """Connector: pass on the descriptors that frames come from and go to."""
-    socket.send_fds(door, [b"c"], [source, target])
-
-
 async def open_channel(door: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Supervisor: take what a connector gives, as streams; raises OSError."""
+    """Take what a connector gives, as streams; raises OSError."""
     _check_peer(door)
     await _wait_readable(door)
     _, descriptors, _, _ = socket.recv_fds(door, 1, 2)

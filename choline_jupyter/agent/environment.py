@@ -91,7 +91,11 @@ async def _succeeds(*command: str) -> bool:
 async def _run(*command: str) -> None:
     """Run a tool; raises EnvironmentFault with what it said last."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd="/"
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd="/",
     )
     said, _ = await process.communicate()
     if process.returncode != 0:

@@ -20,14 +20,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
-from choline_jupyter.model.event import Kind
+from choline_jupyter.model.event import Kind, Series
 from choline_jupyter.wire.record import (
     Buffer,
     WireError,
+    decode_record,
     encode_record,
     is_intact,
     measure_record,
-    read_job,
     read_kind,
     read_seq,
 )
@@ -75,7 +75,8 @@ def find_ended_jobs(directory: Path, rank: int) -> set[str]:
     """The jobs whose end stands in the newest segment of a series."""
     segments = list_segments(directory, rank)
     data = segments[-1].path.read_bytes() if segments else b""
-    return {read_job(data, offset) for offset, _ in scan_records(data) if read_kind(data, offset) == Kind.STATE} - {""}
+    states = [data[at : at + size] for at, size in scan_records(data) if read_kind(data, at) == Kind.STATE]
+    return {_find_ended(state) for state in states} - {""}
 
 
 class JournalWriter:
@@ -277,6 +278,15 @@ def _measure(data: bytes) -> Optional[int]:
         return measure_record(data, 0)
     except WireError:
         return None
+
+
+def _find_ended(record: bytes) -> str:
+    """The job that this record ends, empty for none."""
+    try:
+        event = decode_record(Series("", 0, 0), record)
+        return event.job if event.read_content().get("state") == "done" else ""
+    except (WireError, ValueError):
+        return ""
 
 
 def _is_same_file(fd: int, path: Path) -> bool:

@@ -1,8 +1,8 @@
 """The supervisor's end of the fork servers: which are running, which one makes the next rank.
 
 Called by `agent.session` through the supervisor; runs in its event loop. Per environment (interpreter) first a server
-without extras, so that the first kernel does not wait, then one that has imported torch, if the environment has it;
-once that is ready it makes all further ranks and the first one ends with its last.
+without extras, so that the first kernel does not wait, then, behind the first job, one that has imported torch, if the
+environment has it; once that is ready it makes all further ranks and the first one ends with its last.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 _PRELOADS: tuple[tuple[str, ...], ...] = ((), ("torch",))
+_PATIENCE = 30.0  # seconds that importing for further kernels waits for the end of the first job
 _PROBE = "import importlib.util as u, sys; sys.exit(any(u.find_spec(n) is None for n in sys.argv[1:]))"
 
 
@@ -79,6 +80,7 @@ class Nursery:
         self._home, self._log = str(home), log
         self._servers: dict[str, list[_Server]] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
+        self._has_worked = asyncio.Event()
 
     def prepare(self, python: str) -> None:
         """Start the servers of an environment, unless they run."""
@@ -87,6 +89,10 @@ class Nursery:
             servers = [self._start(python, ())]
             self._keep(self._preload(python))
         self._servers[python] = servers
+
+    def note_job(self) -> None:
+        """A job is over: what further kernels need may be imported now."""
+        self._has_worked.set()
 
     async def start(self, session: dict[str, Any], order: dict[str, Any]) -> int:
         """Have a rank made, a kernel by a fork server or a script by a process of its own, and return its pid.
@@ -143,9 +149,14 @@ class Nursery:
         return server
 
     async def _preload(self, python: str) -> None:
-        """When the first server is up, start the one with everything this environment has of `_PRELOADS`."""
-        await self._servers[python][0].ready.wait()
-        for preloads in _PRELOADS[1:]:
+        """Start the server with everything this environment has of `_PRELOADS`, when the first job has had the machine."""
+        first = self._servers[python][0]
+        await first.ready.wait()
+        try:
+            await asyncio.wait_for(self._has_worked.wait(), _PATIENCE)
+        except asyncio.TimeoutError:
+            pass
+        for preloads in () if first.ended.is_set() else _PRELOADS[1:]:
             probe = await asyncio.create_subprocess_exec(python, "-c", _PROBE, *preloads)
             if await probe.wait() == 0:
                 self._servers[python].append(self._start(python, preloads))

@@ -82,15 +82,14 @@ class Rank:
 
     async def stop(self) -> None:
         """End the process, asked first, and then, without asking, all that is left of what it has started."""
-        leader = 0
-        if self.is_alive:
-            leader = self.pid
+        was_alive = self.is_alive
+        if was_alive:
             self.send(Frame(Type.STOP, {}))
             try:
                 await asyncio.wait_for(self._gone.wait(), _STOP_WAIT)
             except asyncio.TimeoutError:
                 pass
-        mark = make_mark(self.session, self.number)
+        mark, leader = make_mark(self.session, self.number), self.pid if was_alive else 0  # known by now, if ever
         await asyncio.get_running_loop().run_in_executor(None, end_processes, mark, leader)
         await self._gone.wait()
 

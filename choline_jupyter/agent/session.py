@@ -35,7 +35,9 @@ Launch = Callable[["HostedSession", Rank], None]
 class HostedSession:
     """One session. `launch` makes a rank's process; `wake(session, rank, hurry)` tells the pumps."""
 
-    def __init__(self, place: Place, spec: dict[str, Any], launch: Launch, wake: Callable[[str, int, bool], None]) -> None:
+    def __init__(
+        self, place: Place, spec: dict[str, Any], launch: Launch, wake: Callable[[str, int, bool], None]
+    ) -> None:
         self.id: str = spec["session"]
         self.spec = spec
         self.environment: Optional[dict[str, str]] = None
@@ -50,7 +52,7 @@ class HostedSession:
         self.finished: set[str] = set()
         self.settled = asyncio.Event()  # it is known what the rank is doing
         self.ended = asyncio.Event()
-        self._place, self._launch = place, launch
+        self._place, self._launch, self._wake = place, launch, wake
         self._jobs = JobFolder(self.directory / "jobs")
         self._queue: deque[Frame] = deque()
         self._told: set[str] = set()
@@ -253,6 +255,7 @@ class HostedSession:
 
         Jobs that came when it was on its way out without one did not rely on it: they begin in the next rank.
         """
+        self._wake(self.id, rank.number, True)  # it may have died between its last record and the bell
         if not self.settled.is_set():
             self.settled.set()
             self._abandon("its kernel ended while nobody watched it")

@@ -79,7 +79,12 @@ class Supervisor:
         """Find a session or make it; answers with where its series stand."""
         session = self.sessions.get(wish["session"]) or self._make(wish)
         is_new = not session.is_stopping and session.ensure_rank()
-        return {"new": is_new, "epoch": session.spec["epoch"], "ranks": self._find_ends(session.id), **session.describe()}
+        return {
+            "new": is_new,
+            "epoch": session.spec["epoch"],
+            "ranks": self._find_ends(session.id),
+            **session.describe(),
+        }
 
     async def stop(self, name: str, reason: str = "it was stopped") -> None:
         """End a session and all its processes."""
@@ -229,6 +234,7 @@ class Supervisor:
     def _finish(self, session: HostedSession, job: str) -> None:
         """A job is over; the session of a script has no other."""
         session.finish(job)
+        self._nursery.note_job()
         if session.spec.get("kind") == "script":
             self._spawn(self.stop(session.id))
 

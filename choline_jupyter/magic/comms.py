@@ -16,8 +16,8 @@ Pass = Callable[[str, dict[str, Any]], None]
 class RemoteComm:
     """One comm, in the shape that `comm.CommManager` expects of a comm."""
 
-    def __init__(self, comm_id: str, pass_on: Pass) -> None:
-        self.comm_id = comm_id
+    def __init__(self, comm_id: str, target_name: str, pass_on: Pass) -> None:
+        self.comm_id, self.target_name = comm_id, target_name
         self._pass_on = pass_on
 
     def handle_msg(self, message: dict[str, Any]) -> None:
@@ -39,23 +39,24 @@ class RemoteComms:
         self._pass_on = pass_on
         self._ids: set[str] = set()
 
-    def note(self, type_: str, comm_id: str) -> bool:
+    def note(self, type_: str, content: dict[str, Any]) -> bool:
         """A comm message came from the remote; whether it is one of ours, to be passed to the front end."""
+        comm_id = str(content.get("comm_id", ""))
         if type_ == "comm_open":
-            self._register(comm_id)
+            self._register(comm_id, str(content.get("target_name", "")))
         elif type_ == "comm_close" and comm_id in self._ids:
             self._remove(comm_id)
             return True
         return comm_id in self._ids
 
     def clear(self) -> None:
-        """The session is over."""
+        """The kernel that they were of has ended; the front end is told nothing, as when a local one ends."""
         for comm_id in list(self._ids):
             self._remove(comm_id)
 
-    def _register(self, comm_id: str) -> None:
+    def _register(self, comm_id: str, target_name: str) -> None:
         self._ids.add(comm_id)
-        _find_manager().comms[comm_id] = RemoteComm(comm_id, self._pass_on)
+        _find_manager().comms[comm_id] = RemoteComm(comm_id, target_name, self._pass_on)
 
     def _remove(self, comm_id: str) -> None:
         self._ids.discard(comm_id)

@@ -61,7 +61,9 @@ class Notebook:
         """`%%choline`: run the cell in its session and show it until it ends, or start it and return (`--detach`)."""
         request = parse_cell(line)
         if len(cell) > _LARGEST_CODE:
-            raise RequestError("A cell of more than 15 MB cannot be sent.", "Put the data into a file and read it there.")
+            raise RequestError(
+                "A cell of more than 15 MB cannot be sent.", "Put the data into a file and read it there."
+            )
         code = cell.removesuffix("\n")  # IPython has added it
         try:
             self._perform(code, request)
@@ -99,7 +101,9 @@ class Notebook:
         stage = self._open_stages.get(key)
         if stage is None or not self._is_usable(stage.session):
             if stage and stage.session.has_ended:
-                print("choline: the session had ended; a new one is opened, names from before are gone.", file=sys.stderr)
+                print(
+                    "choline: the session had ended; a new one is opened, names from before are gone.", file=sys.stderr
+                )
             stage = self._find_stage(self._bridge.call(self._bridge.engine.open(spec), self._screen.ask))
             self._open_stages[key] = stage
         self._move_to(spec)

@@ -75,7 +75,6 @@ class PlainScreen:
             text = str(content.get("data", {}).get("text/plain", ""))
             sys.stdout.write(f"Out[{content.get('execution_count')}]: {text}\n")
 
-
     def _show_error(self, content: dict[str, Any]) -> None:
         """As the shell shows a traceback that it has formatted itself: IPython has no public way in."""
         error = make_remote_exception(content)

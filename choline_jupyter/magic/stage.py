@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.session import Trust
 from choline_jupyter.session.interrupt import Interrupts
 from choline_jupyter.session.live import LiveSession, is_end
-from choline_jupyter.session.outcome import Outcome, note_state
+from choline_jupyter.session.outcome import Outcome, note_state, tell
 from choline_jupyter.session.trust import OutputFilter
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 _ANSWER_WAIT = 2.0
 _SLICE = 0.05
 _JOINED = 1 << 18
+_DEATHS = ("died", "ended")
 
 
 class Stage:
@@ -54,6 +54,8 @@ class Stage:
         self._mine.add(job)
         outcome = outcome or Outcome()
         with self._turn, Interrupts(lambda: self._interrupt(job)) as interrupts:
+            if outcome.question:
+                self._ask(outcome.question, interrupts)
             while outcome.failure is None:
                 event = self.session.feed.get(interrupts.patience)
                 if event is None:
@@ -87,10 +89,11 @@ class Stage:
         self._redirect(event)
         if event.kind is Kind.STATE:
             self._note(event, outcome)
-            return is_end(event)
-        if event.kind is not Kind.INPUT:
+        elif event.kind is Kind.INPUT:
+            outcome.question = event
+        else:
             self._show(event)
-        return False
+        return is_end(event)
 
     def _redirect(self, event: Event) -> None:
         """A job that was attached to shows in the cell that attached, not in the one it came from."""
@@ -108,8 +111,7 @@ class Stage:
         if event.job in self._attached:
             self._redirect(event)
         if event.kind is Kind.INPUT:
-            with interrupts.let_through():
-                self._ask(event)
+            self._ask(event, interrupts)
         elif event.kind is Kind.STATE:
             self._note(event, outcome)
         else:
@@ -128,6 +130,7 @@ class Stage:
             if following is None or not _continues(event, following, content["name"]):
                 break
             self.session.feed.get_at_once()
+            self.seen[following.series] = following.seq
             pieces.append(str(following.read_content()["text"]))
             size += len(following.content)
         if len(pieces) == 1:
@@ -138,11 +141,8 @@ class Stage:
     def _show_other(self, event: Event) -> None:
         """What belongs to no running cell: background output of our jobs, widgets, other notebooks' jobs."""
         self.seen[event.series] = event.seq
-        if event.kind is Kind.STATE and event.series.rank == SUPERVISOR_RANK:
-            if not event.job:
-                note_state(event, Outcome())
-        elif event.kind is Kind.STATE:
-            self._note_idle(event)
+        if event.kind is Kind.STATE:
+            self._note_other(event)
         elif event.kind is Kind.COMM or event.job in self._mine or not event.job:
             self._show(event)
 
@@ -150,12 +150,22 @@ class Stage:
         kept = self._filter(event)
         if kept:
             note_state(kept, outcome)
+        if event.series.rank == SUPERVISOR_RANK and event.read_content().get("state") in _DEATHS:
+            self._comms.clear()
+
+    def _note_other(self, event: Event) -> None:
+        """A state outside of any cell: of the session, of other notebooks' jobs, or a widget's message is handled."""
+        if event.series.rank == SUPERVISOR_RANK and not event.job:
+            self._note(event, Outcome())
+        handled = self._idles.get(event.read_parent_id() or "")
+        if handled:
+            handled.set()
 
     def _show(self, event: Event) -> None:
         if event.kind is Kind.GAP:
-            sys.stderr.write(explain_gap(event.read_content()))
+            tell(explain_gap(event.read_content()))
             return
-        if event.kind is Kind.COMM and not self._comms.note(event.find_type(), event.read_content().get("comm_id", "")):
+        if event.kind is Kind.COMM and not self._comms.note(event.find_type(), event.read_content()):
             return
         kept = self._filter(event)
         if kept:
@@ -174,11 +184,12 @@ class Stage:
             event, content=json.dumps(kept[0]).encode(), metadata=json.dumps(kept[1]).encode(), buffers=()
         )
 
-    def _ask(self, event: Event) -> None:
+    def _ask(self, event: Event, interrupts: Interrupts) -> None:
         wish = self._filter(event)
         content = wish.read_content() if wish else {}
         try:
-            answer = self.screen.ask(str(content.get("prompt", "")), bool(content.get("password")))
+            with interrupts.let_through():
+                answer = self.screen.ask(str(content.get("prompt", "")), bool(content.get("password")))
         except KeyboardInterrupt:
             self._interrupt(event.job)
         else:
@@ -187,7 +198,7 @@ class Stage:
     def _interrupt(self, job: str) -> None:
         self._bridge.post(self.session.interrupt, job)
         if not self.session.connection.is_connected:
-            sys.stderr.write("choline: the connection is cut; the interrupt is delivered when it is back.\n")
+            tell("choline: the connection is cut; the interrupt is delivered when it is back.\n")
 
     def _pass_comm(self, type_: str, message: dict[str, Any]) -> None:
         """A front end's comm message, on any of the local kernel's threads; returns when it has been handled."""
@@ -219,11 +230,6 @@ class Stage:
             else:
                 handled.wait(_SLICE)
                 deadline = time.monotonic() + _ANSWER_WAIT
-
-    def _note_idle(self, event: Event) -> None:
-        handled = self._idles.get(event.read_parent_id() or "")
-        if handled:
-            handled.set()
 
     def _note_arrival(self) -> None:
         """Engine's thread: have the kernel's main loop show it, unless somebody is showing already."""

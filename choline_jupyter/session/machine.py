@@ -28,7 +28,9 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
         raise RequestError(f"--host does not go with the provider {provider}.", "Leave one of the two out.")
     accept_key = options.text("accept-host-key") or ""
     if accept_key and not _FINGERPRINT.match(accept_key):
-        raise RequestError("--accept-host-key wants a fingerprint.", "It has the form SHA256:... of 43 letters and digits.")
+        raise RequestError(
+            "--accept-host-key wants a fingerprint.", "It has the form SHA256:... of 43 letters and digits."
+        )
     client = options.text("ssh") or ""
     if client not in ("", *_CLIENTS):
         raise RequestError(f"There is no ssh client {client!r}.", f"There are {' and '.join(_CLIENTS)}.")

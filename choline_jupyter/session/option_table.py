@@ -102,7 +102,9 @@ TABLE = Table(
     options=(
         Option("session", Kind.TEXT, "run in the session of this name", _RUN, "NAME", NAME_LENGTH),
         Option("provider", Kind.TEXT, "where the machine comes from (default: local)", _RUN, "NAME", NAME_LENGTH),
-        Option("host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _RUN, "HOST"),
+        Option(
+            "host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _RUN, "HOST"
+        ),
         Option("ssh", Kind.TEXT, "the ssh client: openssh or paramiko (default: the first there is)", _RUN, "CLIENT"),
         Option("accept-host-key", Kind.TEXT, "the fingerprint of a new host's key", _RUN, "SHA256:..."),
         Option("detach", Kind.FLAG, "start the job and return at once; it goes on by itself", _RUN),

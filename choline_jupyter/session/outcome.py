@@ -21,9 +21,10 @@ _NOTICES = {
 
 
 class Outcome:
-    """What became of a job while it was followed."""
+    """What became of a job while it was followed; `question` is what it still asks when its past has been shown."""
 
     def __init__(self) -> None:
+        self.question: Event | None = None
         self.is_full = False
         self.reply: dict[str, Any] = {}
         self.failure: CholineError | None = None
@@ -45,13 +46,20 @@ def note_state(event: Event, outcome: Outcome) -> None:
     state = fact.get("state")
     if state == "done":
         outcome.reply = fact["reply"]
+    elif state == "answered":
+        outcome.question = None
     elif state == "died":
         outcome.failure = explain_death(fact)
     elif state == "cancelled":
         outcome.failure = KernelDied(f"The cell did not run: {fact.get('reason')}.", "Run it again.")
     elif state in _NOTICES:
-        sys.stderr.write(_NOTICES[state].format(**fact))
-        sys.stderr.flush()  # what is relayed next does not pass through this stream
+        tell(_NOTICES[state].format(**fact))
+
+
+def tell(text: str) -> None:
+    """Write a notice of ours; flushed, because what a notebook relays next does not pass through this stream."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def explain_death(fact: dict[str, Any]) -> CholineError:
@@ -61,7 +69,9 @@ def explain_death(fact: dict[str, Any]) -> CholineError:
     if fact.get("oom"):
         return OutOfMemory("The kernel was killed because the machine ran out of memory.", again)
     if fact.get("stopped"):
-        return KernelDied(f"The session ended while this ran: {fact['stopped']}.", "Run it again: that opens a new one.")
+        return KernelDied(
+            f"The session ended while this ran: {fact['stopped']}.", "Run it again: that opens a new one."
+        )
     if fact.get("reason"):
         return KernelDied(f"The kernel did not start: {fact['reason']}.", "`%choline doctor` shows what is missing.")
     if code is None:

@@ -119,4 +119,7 @@ def make_bootstrap(options: tuple[str, ...] = ()) -> Bootstrap:
 
 def _explain_python(versions: str) -> tuple[str, str]:
     found = f"only Python {', '.join(versions.split())}" if versions.split() else "no Python"
-    return f"The machine has {found}; choline needs 3.9 or newer.", "Install one there; no rights but the user's are needed."
+    return (
+        f"The machine has {found}; choline needs 3.9 or newer.",
+        "Install one there; no rights but the user's are needed.",
+    )

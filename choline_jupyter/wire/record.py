@@ -32,9 +32,7 @@ class WireError(Exception):
     """The other side sent bytes that are not of this format."""
 
 
-def encode_record(
-    seq: int, kind: int, job: str, attempt: int, at: float, parts: Sequence[Buffer]
-) -> list[Buffer]:
+def encode_record(seq: int, kind: int, job: str, attempt: int, at: float, parts: Sequence[Buffer]) -> list[Buffer]:
     """The record as a list of buffers for one `writev`: large parts are never copied."""
     name = job.encode("ascii")
     lengths = [len(part) for part in parts]
@@ -53,13 +51,6 @@ def read_seq(data: Buffer, offset: int) -> int:
 def read_kind(data: Buffer, offset: int) -> int:
     """The kind of the record whose prefix starts at `offset`."""
     return int(HEAD.unpack_from(data, offset + PREFIX.size)[1])
-
-
-def read_job(data: Buffer, offset: int) -> str:
-    """The job of the record whose prefix starts at `offset`."""
-    start = offset + PREFIX.size + HEAD.size
-    length = HEAD.unpack_from(data, offset + PREFIX.size)[4]
-    return bytes(data[start : start + length]).decode("ascii", "replace")
 
 
 def measure_record(data: Buffer, offset: int) -> Optional[int]:

@@ -117,16 +117,13 @@ def test_after_a_cut_at_any_byte_the_next_writer_goes_on_behind_the_last_whole_r
         assert came[-1].content == b"after"
 
 
-
 def _count_whole(data: bytes, path: Path) -> int:
     return len(list(journal.scan_records(data)))
 
 
 @settings(deadline=None, max_examples=30)
 @given(place=st.integers(0, 300), bit=st.integers(0, 7))
-def test_a_damaged_record_ends_the_series_there(
-    tmp_path_factory: pytest.TempPathFactory, place: int, bit: int
-) -> None:
+def test_a_damaged_record_ends_the_series_there(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
     folder = tmp_path_factory.mktemp("journal")
     writer = JournalWriter(folder, RANK)
     append_all(writer, [b"a" * 50, b"b" * 50, b"c" * 50])

@@ -101,7 +101,11 @@ def test_where_nothing_is_left_of_what_was_asked_for_the_oldest_comes(series: Pa
 def test_ended_jobs_are_found(tmp_path: Path) -> None:
     assert find_ended_jobs(tmp_path, RANK) == set()
     writer = JournalWriter(tmp_path, RANK)
-    for kind, job in ((Kind.STREAM, "j-one"), (Kind.STATE, "j-two"), (Kind.STATE, ""), (Kind.ERROR, "j-three")):
-        writer.append(kind, [b"{}", b"{}", b"{}", b"{}"], job)
+    done, answered = b'{"state": "done", "reply": {}}', b'{"state": "answered"}'
+    for kind, job, content in (
+        (Kind.STREAM, "j-one", done), (Kind.STATE, "j-two", done), (Kind.STATE, "", done), (Kind.ERROR, "j-three", done),
+        (Kind.STATE, "j-four", answered), (Kind.STATE, "j-five", b"nonsense"),
+    ):  # fmt: skip
+        writer.append(kind, [b"{}", b"{}", b"{}", content], job)
     writer.close()
     assert find_ended_jobs(tmp_path, RANK) == {"j-two"}

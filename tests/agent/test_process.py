@@ -13,7 +13,9 @@ import pytest
 from choline_jupyter.agent.process import MARK, end_processes, find_processes, make_mark, read_oom_kills
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+)
 Starter = list[subprocess.Popen[str]]
 
 

@@ -17,7 +17,7 @@ def describe_machine() -> list[str]:
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     today = dt.datetime.now(dt.timezone.utc).date()
     return [
-        f"{os.cpu_count()} x {_find_processor()}, {memory:.0f} GiB, {platform.system()} {platform.release()}",
+        f"{os.cpu_count()} x {_find_processor()}, {memory:.0f} GiB, {platform.system()} {platform.release().partition('-')[0]}",
         f"Python {platform.python_version()}, {packages}",
         f"{today.isoformat()}",
     ]

@@ -40,7 +40,7 @@ def start_shell() -> Mapping[str, float]:
 
 
 def test_load(report: Report) -> None:
-    found = interleave({"shell": start_shell}, rounds=choose(10, 3))
+    found = interleave({"shell": start_shell}, rounds=choose(10, 2))
     load, start = found["shell load"], found["shell start"]
     report.add(SECTION, Row("`import` and `%load_ext`", load, goal=Goal(150)))
     report.add(SECTION, Row("`import` and `%load_ext`", load, start, "start of an IPython shell"))

@@ -14,7 +14,7 @@ from tests.source_tree import ROOT
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
 
-LINES, DISPLAYS = choose(2_000_000, 200_000), choose(10, 4)
+LINES, DISPLAYS = choose(2_000_000, 200_000), choose(10, 2)
 WIDTH, SIZE = 99, 50_000_000
 CASES = {
     f"{LINES:,} lines of {WIDTH + 1} bytes": f"line = 'x' * {WIDTH}\nfor _ in range({LINES}): print(line)",

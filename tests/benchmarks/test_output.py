@@ -72,7 +72,7 @@ def test_lines(report: Report, paths: Paths) -> None:
         assert timing.lines == LINES
         return {"rate": LINES / timing.done}
 
-    found = paths.measure(PRINTS, choose(12, 3), read)
+    found = paths.measure(PRINTS, choose(12, 2), read)
     what, unit = f"{LINES:,} prints", Unit("k lines/s", 1e-3)
     engine, plain, notebook = (found[f"{name} rate"] for name in ("engine", "plain", "notebook"))
     report.add(SECTION, Row(f"{what}, engine alone", engine, plain, PEER, Goal(0.9, is_least=True), unit))
@@ -83,7 +83,7 @@ def test_flushed_lines(report: Report, paths: Paths) -> None:
     def read(timing: Timing) -> Mapping[str, float]:
         return {"each": timing.done / FLUSHED, "share": FLUSHED / timing.messages, "lost": FLUSHED - timing.lines}
 
-    found = paths.measure(FLUSHED_PRINTS, choose(5, 2), read)
+    found = paths.measure(FLUSHED_PRINTS, choose(5, 1), read)
     assert not any(found["engine lost"].values)
     assert not any(found["notebook lost"].values)
     what, unit = f"{FLUSHED:,} flushed prints of 2 KB", Unit("us each", 1e6)
@@ -97,7 +97,7 @@ def test_flushed_lines(report: Report, paths: Paths) -> None:
 
 
 def test_large_display(report: Report, paths: Paths) -> None:
-    found = paths.measure(DISPLAY, choose(10, 3), lambda timing: {"rate": SIZE / timing.done})
+    found = paths.measure(DISPLAY, choose(10, 2), lambda timing: {"rate": SIZE / timing.done})
     what, unit = "50 MB display", Unit("MB/s", 1e-6)
     engine, plain, notebook = (found[f"{name} rate"] for name in ("engine", "plain", "notebook"))
     report.add(SECTION, Row(f"{what}, engine alone", engine, plain, PEER, Goal(0.8, is_least=True), unit))

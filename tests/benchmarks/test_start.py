@@ -59,7 +59,7 @@ def test_new_session(report: Report, engine: EngineDriver) -> None:
             engine.run("1+1")
             return {"start": time.perf_counter() - start}
 
-    found = interleave({"new": start_new, "plain": start_plain}, rounds=choose(10, 3))
+    found = interleave({"new": start_new, "plain": start_plain}, rounds=choose(10, 2))
     new, plain = found["new start"], found["plain start"]
     report.add(SECTION, Row("new session, torch imported", new, goal=Goal(150)))
     report.add(SECTION, Row("new session, torch imported", new, plain, "start of a plain kernel"))

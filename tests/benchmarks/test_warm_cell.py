@@ -52,7 +52,7 @@ def test_warm_cell(
         "view": measure(cluster),
         "px": measure(parallel_notebook, "%%px\n1+1"),
     }
-    found = interleave(paths, rounds=choose(15, 5), repeats=20)
+    found = interleave(paths, rounds=choose(15, 3), repeats=20)
     raw.close()
     peer, cell = "plain kernel", "`%%choline` cell"
     report.add(

@@ -46,7 +46,10 @@ def test_these_are_no_objects(data: bytes) -> None:
 
 
 def test_kinds_keep_their_numbers() -> None:
-    first, second = "STREAM DISPLAY UPDATE CLEAR RESULT ERROR INPUT", "COMM PROGRESS METRIC CHECKPOINT ARTIFACT STATE GAP"
+    first, second = (
+        "STREAM DISPLAY UPDATE CLEAR RESULT ERROR INPUT",
+        "COMM PROGRESS METRIC CHECKPOINT ARTIFACT STATE GAP",
+    )
     assert {kind.name: kind.value for kind in Kind} == {
         name: number for number, name in enumerate(f"{first} {second}".split(), 1)
     }

@@ -128,7 +128,8 @@ def test_the_cache_may_be_elsewhere(ready_host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "prologue", ["echo Welcome to the machine", "printf 'no newline at the end'", "printf '\\377\\000\\nCHOLINE-0 ready\\n'"]
+    "prologue",
+    ["echo Welcome to the machine", "printf 'no newline at the end'", "printf '\\377\\000\\nCHOLINE-0 ready\\n'"],
 )
 def test_what_the_login_shell_prints_is_skipped(ready_host: Host, prologue: str) -> None:
     ready_host.prologue = prologue

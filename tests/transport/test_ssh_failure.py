@@ -9,7 +9,11 @@ from choline_jupyter.transport.ssh_failure import explain_failure
 KEY = "SHA256:" + "a" * 43
 
 CASES = [
-    ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", "another host key", "keygen"),
+    (
+        "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
+        "another host key",
+        "keygen",
+    ),
     ("ssh: Could not resolve hostname lab: Name or service not known", "does not resolve", "spelling"),
     ("ssh: connect to host lab port 22: Connection refused", "refuses the connection", "port"),
     ("ssh: connect to host lab port 22: Connection timed out", "does not answer", "reachable"),

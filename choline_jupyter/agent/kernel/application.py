@@ -135,10 +135,23 @@ def _spare_flushes() -> None:
 
     A property and a builtin, not a function around it: no frame of ours may stand in a traceback of the user's.
     """
-    flush: Any = OutStream.flush
+    send, flush = OutStream._flush, OutStream.flush
     nothing = [].clear  # the builtin that does nothing and returns None
-    spare = property(lambda stream: flush.__get__(stream) if stream._flush_pending else nothing)  # its own note, in 6 and 7
-    setattr(OutStream, "flush", spare)  # noqa: B010 - mypy does not let a method become a property
+
+    def send_noted(stream: Any) -> None:
+        """In the IOPub thread: ipykernel clears its own note before it has sent anything."""
+        stream.is_sending = True
+        try:
+            send(stream)  # type: ignore[no-untyped-call]
+        finally:
+            stream.is_sending = False
+
+    def choose(stream: Any) -> Any:
+        is_waiting = stream._flush_pending or getattr(stream, "is_sending", False)  # its own note, in 6 and 7
+        return flush.__get__(stream) if is_waiting else nothing
+
+    setattr(OutStream, "_flush", send_noted)  # noqa: B010 - mypy does not let a method become another
+    setattr(OutStream, "flush", property(choose))  # noqa: B010 - nor a property
 
 
 def _number_cell(shell: Any, count: int) -> None:

@@ -42,6 +42,7 @@ class Bridge:
         self._poller = zmq.Poller()
         self._subshell = ""
         self._answered = 0
+        self._asking = ("", 0)
         self._waiting: list[Frame] = []
 
     def start(self, app: Any) -> None:
@@ -122,6 +123,7 @@ class Bridge:
         elif frame.type is Type.STATUS and self._supervisor:
             self._tell_state(self._supervisor)
         elif frame.type is Type.STOP:
+            self._interrupt("")  # as jupyter_client does: a kernel that is busy could not act on it
             self._send(self._control, "shutdown_request", {"restart": False})
 
     def _run_cell(self, frame: Frame) -> None:
@@ -139,10 +141,11 @@ class Bridge:
         self._send(self._shell, "execute_request", content, head["msg_id"], metadata)
 
     def _answer(self, frame: Frame) -> None:
-        """An answer that comes again after a cut is not typed twice."""
+        """An answer that comes again after a cut is not typed twice; whoever attaches later is not asked any more."""
         if frame.header["seq"] > self._answered:
             self._answered = frame.header["seq"]
             self._send(self._stdin, "input_reply", {"value": frame.header["value"]})
+            self._journal.append(Kind.STATE, [b"{}", b"{}", b"{}", b'{"state": "answered"}'], *self._asking)
 
     def _interrupt(self, job: str) -> None:
         """Signal the whole group, as jupyter_client does, so that `!commands` of the cell end too.
@@ -200,8 +203,8 @@ class Bridge:
 
     def _take_input_request(self) -> None:
         parts = _receive(self._stdin)
-        job, attempt = self._jobs.find(parts[1])
-        self._journal.append(Kind.INPUT, parts[:4], job, attempt)
+        self._asking = self._jobs.find(parts[1])
+        self._journal.append(Kind.INPUT, parts[:4], *self._asking)
         self._ringer.tell("input")
 
     def _take_control_reply(self) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 from choline_jupyter.agent.kernel.application import RankSpec, import_kernel, run_rank
 
 _READ = 1 << 16
+_RETRY = 1.0
 
 
 class ForkServer:
@@ -33,6 +34,8 @@ class ForkServer:
         self._restart = restart
         self._ranks: dict[int, RankSpec] = {}
         self._pending = b""
+        self._revived = 0
+        self._is_missing = False  # the supervisor that was started has failed
         self._wake, wake = os.pipe()
         self._calls, self._call = os.pipe()  # ranks write here when their supervisor is gone
         for end in (self._wake, wake, self._calls, self._call):
@@ -46,7 +49,9 @@ class ForkServer:
         self._tell({"ready": os.getpid()})
         while self._supervisor or self._ranks:
             sources = [self._wake, self._calls, *filter(None, [self._supervisor])]
-            ready, _, _ = select.select(sources, [], [])
+            ready, _, _ = select.select(sources, [], [], _RETRY if self._is_missing else None)
+            if self._is_missing and not ready:
+                self._revive()
             if self._wake in ready:
                 self._reap()
             if self._calls in ready and _drain(self._calls):
@@ -101,6 +106,8 @@ class ForkServer:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
+            if pid == self._revived:
+                self._is_missing = status != 0  # else there was another already, or nothing was left to do
             spec = self._ranks.pop(pid, None)
             if spec:
                 _write_exit(spec, pid, status)
@@ -115,7 +122,11 @@ class ForkServer:
 
     def _revive(self) -> None:
         """Ranks without a supervisor would outlive their lease: start another, which adopts them."""
-        if self._ranks and os.fork() == 0:
+        self._is_missing = False
+        if not self._ranks:
+            return
+        self._revived = os.fork()
+        if self._revived == 0:
             os.setsid()
             os.execv(self._restart[0], self._restart)
 

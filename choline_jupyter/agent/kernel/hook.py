@@ -1,4 +1,4 @@
-"""The hook in a kernel's IOPub thread that appends each message to the journal before ZMQ may drop it.
+"""The hook in a kernel's IOPub thread that appends each message to the journal instead of publishing it.
 
 Installed by `application` in a stock ipykernel 6 or 7. Jupyter's IOPub loses what a slow subscriber does not take, and
 all of it while no subscriber is there (docs/performance.md); a file does not.
@@ -11,6 +11,7 @@ import json
 import os
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from choline_jupyter.agent.journal import JournalWriter
@@ -39,22 +40,32 @@ class JournalFull(OSError):
 
 
 class OutputHook:
-    """Called in the IOPub thread only; what a forked child prints comes in through ipykernel's own pipe."""
+    """Writes in the IOPub thread only, where no signal can interrupt a record half-way.
+
+    What a forked child prints comes in through ipykernel's own pipe.
+    """
 
     def __init__(self, journal: JournalWriter, jobs: Jobs) -> None:
         self._journal, self._jobs = journal, jobs
         self._pid = os.getpid()
 
     def install(self, thread: Any) -> None:
-        """Put the hook before `IOPubThread._really_send` (ipykernel's own name for it in 6 and 7)."""
-        send = thread._really_send
+        """Take the place of `IOPubThread.send_multipart`.
 
-        def append_then_send(message: Sequence[Any], *args: Any, **kwargs: Any) -> None:
-            if os.getpid() == self._pid:
+        ipykernel's own schedules the sending once more when it is in its thread already, so that a flush returns before
+        what it flushes has been sent, and a process that dies next takes it along.
+        """
+        send = thread.send_multipart
+
+        def append_or_send(message: Sequence[Any], *args: Any, **kwargs: Any) -> None:
+            if os.getpid() != self._pid:
+                send(message, *args, **kwargs)
+            elif threading.current_thread() is thread.thread:
                 self.append(message)
-            send(message, *args, **kwargs)
+            else:
+                thread.schedule(partial(self.append, message))
 
-        thread._really_send = append_then_send
+        thread.send_multipart = append_or_send
 
     def append(self, message: Sequence[Any]) -> None:
         """Write one message [topic, delimiter, signature, header, parent, metadata, content, *buffers]."""

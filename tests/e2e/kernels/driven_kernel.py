@@ -100,6 +100,12 @@ class DrivenKernel:
         self.client.control_channel.send(self.client.session.msg("create_subshell_request", {}))
         return str(self.client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"])
 
+    def list_comms(self) -> dict[str, dict[str, str]]:
+        """What the kernel says of its open comms."""
+        run = Run(self.client.comm_info())
+        self._runs[run.msg_id] = run
+        return dict(self.finish(run).reply["comms"])
+
     def finish(self, run: Run, answers: Iterable[str] = ()) -> Run:
         """Read until the request has its reply and the kernel is idle again."""
         remaining = iter(answers)

@@ -22,6 +22,13 @@ for n in range(5):
 """
 
 
+QUESTIONS = """
+from choline_jupyter.session.bridge import get_bridge
+store = get_bridge().engine.store
+sum(event.kind.name == "INPUT" for job in store.list_jobs(limit=1) for event in store.read_job(job.id))
+"""
+
+
 def detach(kernel: DrivenKernel, code: str, options: str = "") -> str:
     """Start a job and return its name."""
     run = kernel.run(f"%%choline --detach {options}\n{code.strip()}")
@@ -59,6 +66,13 @@ def test_detached_job_shows_in_its_own_cell_as_it_goes(kernel: DrivenKernel) -> 
     assert "".join(f"line {n}\n" for n in range(5)) in run.read() + kernel.read_others(run)
 
 
+def test_jobs_that_wait_run_in_their_order(kernel: DrivenKernel) -> None:
+    detach(kernel, "import time\nbegun = ['first']\ntime.sleep(0.5)")
+    for name in ("second", "third", "fourth"):
+        detach(kernel, f"begun.append('{name}')")
+    assert kernel.run("%%choline\nbegun").read_result() == "['first', 'second', 'third', 'fourth']"
+
+
 def test_attach_shows_a_running_job_from_its_first_line(kernel: DrivenKernel) -> None:
     job = detach(kernel, COUNT)
     run = kernel.run(f"%choline attach {job}")
@@ -90,9 +104,13 @@ def test_a_new_kernel_attaches_to_what_the_old_one_left(isolation: Isolation, ke
     old.run(LOAD)
     cell = old.start("%%choline --session survivor\nprint('before')\nprint('Hello', input('Who? '))\n6 * 7")
     old.wait_for(lambda: cell.questions)
+    while kernel.run(QUESTIONS).read_result() != "1":  # the old kernel's store has the question
+        pass
     old.kill()
     run = kernel.run("%choline attach", ["Eve"])
     assert (run.read(), run.read_result()) == ("before\nHello Eve\n", "42")
+    again = kernel.run("%choline attach")
+    assert (again.read(), again.read_result(), again.questions) == ("before\nHello Eve\n", "42", [])
 
 
 def test_logs(kernel: DrivenKernel) -> None:

@@ -132,6 +132,16 @@ def test_anywidget_with_buffers(pair: Pair) -> None:
     pair.compare("counter.data = bytes(range(256))")
 
 
+def test_a_page_that_is_reloaded_finds_the_widgets(pair: Pair) -> None:
+    """What a front end asks for then: the comms there are, and the state of each."""
+    plain, remote = show(pair, "ipywidgets.FloatSlider(2.5)")
+    for kernel, shown in ((pair.plain, plain), (pair.local, remote)):
+        comm = find_comm(shown, "FloatSliderModel")
+        assert kernel.list_comms()[comm] == {"target_name": "jupyter.widget"}
+        state = kernel.finish(kernel.start_comm(comm, {"method": "request_state"})).find("comm_msg")
+        assert state[0]["content"]["data"]["state"]["value"] == 2.5
+
+
 def test_interact(pair: Pair) -> None:
     shown = show(pair, "@ipywidgets.interact(x=(0, 10))\ndef f(x=1):\n    print('x is', x)")
     send(pair, shown, "IntSliderModel", update(value=8))
@@ -173,3 +183,11 @@ def start_waiting(kernel: DrivenKernel, code: str) -> Run:
     cell = kernel.start(code)
     kernel.wait_for(lambda: "waiting" in cell.read())
     return cell
+
+
+def test_widgets_of_a_kernel_that_has_ended_are_gone(kernel: DrivenKernel) -> None:
+    shown = kernel.run("%%choline --session ended\nimport ipywidgets\nipywidgets.IntSlider()")
+    comm = find_comm(shown, "IntSliderModel")
+    assert comm in kernel.list_comms()
+    kernel.run("%%choline --session ended\nimport os; os._exit(1)")
+    assert comm not in kernel.list_comms()

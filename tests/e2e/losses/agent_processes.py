@@ -34,6 +34,14 @@ def kill(*processes: psutil.Process) -> None:
     assert not alive
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process lives; one that only waits for its parent to look at it does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def wait_until(condition: Callable[[], object]) -> None:
     """Look again and again; fails when it does not come true."""
     deadline = time.monotonic() + PATIENCE

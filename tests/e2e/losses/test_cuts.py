@@ -39,7 +39,7 @@ def test_twenty_cuts_during_one_job(home: Isolation, tap: TappedTransport, clien
         deadline = time.monotonic() + 30
         while tap.opened == opened and time.monotonic() < deadline:
             time.sleep(0.001)
-    (home.folder / 'stop').touch()
+    (home.folder / "stop").touch()
     events = client.finish(session, job)
     lines = read_text(events).splitlines()
     assert read_reply(events)["status"] == "ok"

@@ -7,13 +7,12 @@ import os
 import signal
 from pathlib import Path
 
-import psutil
 import pytest
 
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.live import LiveSession
 from tests.e2e.kernels.isolation import Isolation
-from tests.e2e.losses.agent_processes import find_fork_servers, find_supervisors, kill, wait_until
+from tests.e2e.losses.agent_processes import find_fork_servers, find_supervisors, is_running, kill, wait_until
 from tests.e2e.losses.engine_client import EngineClient, read_reply, read_text
 
 pytestmark = pytest.mark.e2e
@@ -116,7 +115,7 @@ def test_without_any_client_a_fork_server_starts_another_and_the_lease_still_hol
     [first] = find_supervisors(home)
     kill(first)
     wait_until(lambda: find_supervisors(home))
-    wait_until(lambda: not psutil.pid_exists(pid))
+    wait_until(lambda: not is_running(pid))
     for process in find_supervisors(home):
         process.send_signal(signal.SIGTERM)
     wait_until(lambda: not home.find_processes())
@@ -160,10 +159,31 @@ def test_after_a_crash_of_everything_what_was_printed_is_there(home: Isolation, 
 
 def test_a_session_folder_that_nobody_can_read_stops_nobody(home: Isolation, client: EngineClient) -> None:
     base = Path(home.environment["CHOLINE_AGENT_HOME"]) / "sessions"
-    for name, text in (("s-empty", None), ("s-torn", "{"), ("s-other", json.dumps({"session": "s-x"})), ("s-list", "[]")):
+    for name, text in (
+        ("s-empty", None),
+        ("s-torn", "{"),
+        ("s-other", json.dumps({"session": "s-x"})),
+        ("s-list", "[]"),
+    ):
         (base / name).mkdir(parents=True)
         if text is not None:
             (base / name / "session.json").write_text(text)
     (base / "a-file").touch()
     session = client.open("after")
     assert client.evaluate(session, "1 + 1") == "2"
+
+
+def test_killed_again_and_again_without_any_client(home: Isolation) -> None:
+    """Not only the supervisor that made the fork server is missed, but each that came after it."""
+    client = EngineClient()
+    session = client.open("lasting")
+    pid = client.evaluate(session, "import os; os.getpid()")
+    client.close()
+    for _ in range(4):
+        wait_until(lambda: find_supervisors(home))
+        kill(*find_supervisors(home))
+    wait_until(lambda: find_supervisors(home))
+    again = EngineClient()
+    assert again.evaluate(again.open("lasting"), "os.getpid()") == pid
+    again.stop_all()
+    again.close()

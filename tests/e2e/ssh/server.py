@@ -86,7 +86,9 @@ class Server:
     @property
     def fingerprint(self) -> str:
         """The fingerprint of the host key in use."""
-        told = subprocess.run(["ssh-keygen", "-lf", self.folder / self._key], capture_output=True, text=True, check=True)
+        told = subprocess.run(
+            ["ssh-keygen", "-lf", self.folder / self._key], capture_output=True, text=True, check=True
+        )
         return told.stdout.split()[1]
 
     def use_key(self, name: str) -> None:
