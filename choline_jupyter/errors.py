@@ -11,6 +11,7 @@
     │   ├── ConnectionLost      the channel ended and could not be opened again
     │   ├── SessionEnded        it was stopped, its lease ran out, or its machine was started anew
     │   └── AgentFailed         the agent did not start, or answered that it could not do its work
+    ├── EnvironmentFailed       the packages that a session wants cannot be had
     ├── JobError                the cell or script itself
     │   ├── RemoteException     the user's code raised; shown as if it had raised here
     │   │   └── ShownException  its traceback stands in the cell already
@@ -102,6 +103,10 @@ class SessionEnded(HostError):
 
 class AgentFailed(HostError):
     """The agent could not be started, or could not do what it was asked to."""
+
+
+class EnvironmentFailed(CholineError):
+    """What a session's environment is to hold could not be found, fetched or installed."""
 
 
 class JobError(CholineError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from choline_jupyter.agent.journal import JournalReader
 from choline_jupyter.agent.pump import Pump
@@ -19,6 +19,8 @@ from choline_jupyter.wire.record import WireError
 
 if TYPE_CHECKING:
     from choline_jupyter.agent.supervisor import Supervisor
+
+_T = TypeVar("_T")
 
 _READ = 1 << 18
 _SILENCE = 60.0
@@ -150,6 +152,27 @@ class Client:
             frame.header["session"], int(frame.header["rank"]), int(frame.header["seq"])
         )
 
+    async def _have(self, frame: Frame) -> dict[str, Any]:
+        find_missing = self._supervisor.blobs.find_missing
+        return {"missing": await _in_thread(find_missing, frame.header["blobs"])}
+
+    async def _blob(self, frame: Frame) -> dict[str, Any]:
+        head = frame.header
+        put = self._supervisor.blobs.put
+        try:
+            return {"whole": await _in_thread(put, head["blob"], head["offset"], head["size"], frame.body)}
+        except ValueError as error:
+            raise Refused("damaged", str(error)) from None
+
+    async def _provide(self, frame: Frame) -> dict[str, Any]:
+        """What a session wanted, or how far that is."""
+        session = self._supervisor.find(frame.header["session"])
+        if "stage" in frame.header:
+            session.tell({"state": "preparing", "stage": str(frame.header["stage"])})
+        else:
+            self._supervisor.deliveries.provide(session.id, frame.header)
+        return {}
+
     async def _ping(self, frame: Frame) -> None:
         self._write(Type.PONG, frame.header)
 
@@ -189,4 +212,12 @@ _HANDLERS: dict[Type, Any] = {
     Type.CREDIT: Client._credit,
     Type.ACK: Client._ack,
     Type.PING: Client._ping,
+    Type.HAVE: Client._have,
+    Type.BLOB: Client._blob,
+    Type.PROVIDE: Client._provide,
 }
+
+
+async def _in_thread(function: Callable[..., _T], *arguments: Any) -> _T:
+    """The disk may be slow: the loop does not wait for it."""
+    return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)

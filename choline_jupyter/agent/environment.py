@@ -1,8 +1,9 @@
 """Environments: the Python that a session's kernels run in, found or made, then kept for the next session.
 
-Called by the supervisor when a session names no interpreter of its own. An interpreter on this machine that has ipykernel
-is used as it is; else an environment is made under the cache by the digest of what it holds, with uv if there is one,
-else with venv. Promise: one is either whole (it has its `ready` file) or not there.
+Called by the supervisor when a session names no interpreter of its own. An interpreter on this machine that has what is
+wanted is used as it is; else an environment is made under the cache by the digest of what it holds: with uv if there is
+one, else with venv and pip, and where neither can fetch packages, from wheels that the client brings. Promise: one is
+either whole (it has its `ready` file) or not there.
 """
 
 from __future__ import annotations
@@ -13,14 +14,32 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Callable
 
-REQUIREMENTS = ("ipykernel>=6.29,<8",)
-_CHECK = "import ipykernel, sys; sys.exit(ipykernel.version_info < (6, 29))"
+from choline_jupyter.model.environment import BASE, Target
+
+# Exits with 0 if this interpreter has the kernel and each `name` or `name==version` of the arguments.
+_CHECK = """
+import importlib.metadata, ipykernel, sys
+def has(wish):
+    name, _, version = wish.partition("==")
+    found = importlib.metadata.version(name.strip())
+    return version.strip() in ("", found, found.partition("+")[0])
+sys.exit(ipykernel.version_info < (6, 29) or not all(map(has, sys.argv[1:])))
+"""
 _TELLING = ("Could not find a version", "No matching distribution", "Failed to fetch", "Temporary failure", "ensurepip")
+_INSTALL = Path(__file__).with_name("wheel_install.py")
+_IMPATIENT = {
+    "PIP_RETRIES": "1",
+    "PIP_DEFAULT_TIMEOUT": "15",
+    "UV_HTTP_TIMEOUT": "15",
+}  # without a network: to the client
 
 Tell = Callable[[str], None]
+Bring = Callable[[Target], Awaitable[Sequence[Path]]]
 
 
 class EnvironmentFault(Exception):
@@ -28,42 +47,73 @@ class EnvironmentFault(Exception):
 
 
 class Environments:
-    """The environments of this user on this machine. A `tell` is called with each stage's name."""
+    """The environments of this user on this machine.
+
+    `tell` is called with each stage's name; `bring` has the client fetch the wheels of what an environment holds, into
+    folders that are this one's to remove.
+    """
 
     def __init__(self) -> None:
         cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         self._folder = Path(cache) / "choline" / "environments"
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def find(self, tell: Tell) -> str:
-        """An interpreter with ipykernel: one that is here, else a made one. Raises EnvironmentFault."""
+    async def find(self, wishes: Sequence[str], tell: Tell, bring: Bring) -> str:
+        """An interpreter with ipykernel and `wishes` (PEP 508): one that is here, else a made one. Raises EnvironmentFault."""
         for candidate in filter(None, (_find_active(), sys.executable)):
-            if await _succeeds(candidate, "-c", _CHECK):
+            if await _succeeds(candidate, "-c", _CHECK, *wishes):
                 return candidate
-        target = self._folder / _digest(REQUIREMENTS)
+        target = self._folder / _digest(wishes)
         async with self._locks.setdefault(str(target), asyncio.Lock()):
             if not (target / "ready").exists():
-                await self._make(target, tell)
+                await self._make(target, wishes, tell, bring)
         return str(target / "bin" / "python")
 
-    async def _make(self, target: Path, tell: Tell) -> None:
-        shutil.rmtree(target, ignore_errors=True)
+    async def _make(self, target: Path, wishes: Sequence[str], tell: Tell, bring: Bring) -> None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        uv = _find_uv()
-        tell("making an environment with %s" % ("uv" if uv else "venv"))
-        if uv:
-            await _run(uv, "venv", "--quiet", "--python", sys.executable, str(target))
-            tell("installing ipykernel")
-            await _run(uv, "pip", "install", "--quiet", "--python", str(target / "bin" / "python"), *REQUIREMENTS)
-        else:
-            await _run(sys.executable, "-m", "venv", str(target))
-            tell("installing ipykernel")
-            await _run(str(target / "bin" / "python"), "-m", "pip", "install", "--quiet", *REQUIREMENTS)
+        try:
+            await _fetch(target, wishes, tell)
+        except EnvironmentFault as fault:
+            tell("the packages come through your machine, because here %s" % fault)
+            wheels = await bring(find_target())
+            tell("installing %d packages" % len(wheels))
+            await _unpack(target, wheels)
+            for folder in {wheel.parent for wheel in wheels}:
+                shutil.rmtree(folder, ignore_errors=True)
         (target / "ready").touch()
 
 
-def _digest(requirements: tuple[str, ...]) -> str:
-    text = "\n".join((platform.python_version(), *sorted(requirements)))
+def find_target() -> Target:
+    """What wheels for this interpreter must fit."""
+    name, version = platform.libc_ver(sys.executable)
+    return Target("%d.%d" % sys.version_info[:2], platform.machine(), (name or "musl", version or "1.2"))
+
+
+async def _fetch(target: Path, wishes: Sequence[str], tell: Tell) -> None:
+    """Make an environment with packages from this machine's index."""
+    shutil.rmtree(target, ignore_errors=True)
+    uv, python = _find_uv(), str(target / "bin" / "python")
+    tell("making an environment with %s" % ("uv" if uv else "venv"))
+    if uv:
+        await _run(uv, "venv", "--quiet", "--python", sys.executable, str(target))
+    else:
+        await _run(sys.executable, "-m", "venv", str(target))
+    tell("installing %s" % ", ".join(("ipykernel", *wishes)))
+    if uv:
+        await _run(uv, "pip", "install", "--quiet", "--python", python, *BASE, *wishes)
+    else:
+        await _run(python, "-m", "pip", "install", "--quiet", *BASE, *wishes)
+
+
+async def _unpack(target: Path, wheels: Sequence[Path]) -> None:
+    """Make an environment from wheels alone."""
+    shutil.rmtree(target, ignore_errors=True)
+    await _run(sys.executable, "-m", "venv", "--without-pip", str(target))
+    await _run(str(target / "bin" / "python"), str(_INSTALL), *map(str, wheels))
+
+
+def _digest(wishes: Sequence[str]) -> str:
+    text = "\n".join((platform.python_version(), *BASE, *sorted(wishes)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -79,13 +129,11 @@ def _find_uv() -> str:
 
 
 async def _succeeds(*command: str) -> bool:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, cwd="/"
-        )
-    except OSError:
-        return False
-    return await process.wait() == 0
+    null = asyncio.subprocess.DEVNULL
+    with suppress(OSError):
+        process = await asyncio.create_subprocess_exec(*command, stdin=null, stdout=null, stderr=null, cwd="/")
+        return await process.wait() == 0
+    return False
 
 
 async def _run(*command: str) -> None:
@@ -96,8 +144,13 @@ async def _run(*command: str) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd="/",
+        env={**os.environ, **_IMPATIENT},
     )
-    said, _ = await process.communicate()
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:  # nobody wants it any more
+            process.kill()
     if process.returncode != 0:
         lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
         raise EnvironmentFault("%s said: %s" % (Path(command[0]).name, _pick(lines)))

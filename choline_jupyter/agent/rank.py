@@ -66,6 +66,13 @@ class Rank:
         else:
             self._waiting.append(data)
 
+    def recall(self) -> bool:
+        """Take back what waits for the process to be made; False when there is one."""
+        if self._writer:
+            return False
+        self._waiting.clear()
+        return True
+
     def is_ending(self) -> bool:
         """Whether its process has gone but how it ended is not known yet; what is sent now would be lost."""
         if self._writer is None or not self.is_alive:

@@ -48,7 +48,7 @@ class HostedSession:
         self.running = ""
         self.running_since = 0.0
         self.quiet_since = time.monotonic()
-        self.is_stopping = False
+        self.stopping = asyncio.Event()
         self.finished: set[str] = set()
         self.settled = asyncio.Event()  # it is known what the rank is doing
         self.ended = asyncio.Event()
@@ -63,6 +63,10 @@ class HostedSession:
     def queue(self) -> list[str]:
         """The jobs that wait, next one first."""
         return [frame.header["job"] for frame in self._queue]
+
+    @property
+    def is_stopping(self) -> bool:
+        return self.stopping.is_set()
 
     @property
     def is_idle(self) -> bool:
@@ -127,6 +131,10 @@ class HostedSession:
         if waiting:
             self._queue.remove(waiting)
             self._cancel(job, "interrupted before it began")
+        elif self.rank and self.running and self.rank.recall():
+            self._cancel(self.running, "interrupted before it began")
+            self.running = ""
+            self._next()
         elif self.rank:
             self.rank.send(Frame(Type.INTERRUPT, {"job": job or self.running}))
 
@@ -135,7 +143,7 @@ class HostedSession:
         if self.is_stopping:
             await self.ended.wait()
             return
-        self.is_stopping = True
+        self.stopping.set()
         while self._queue:
             self._cancel(self._queue.popleft().header["job"], reason)
         if self.rank:

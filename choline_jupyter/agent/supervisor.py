@@ -20,7 +20,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.agent.client import Client, Refused
+from choline_jupyter.agent.delivery import Deliveries
 from choline_jupyter.agent.digest import find_digest
 from choline_jupyter.agent.door import open_channel
 from choline_jupyter.agent.environment import EnvironmentFault, Environments
@@ -49,6 +51,8 @@ class Supervisor:
         self.retention = Retention(place.home / "sessions")
         self._clients: set[Client] = set()
         self._nursery = Nursery(place.home, place.log)
+        self.blobs = BlobFolder(place.home / "blobs")
+        self.deliveries = Deliveries(self.blobs, place.home / "wheels")
         self._environments = Environments()
         self._linger = linger
         self._tasks: set[asyncio.Future[None]] = set()
@@ -78,6 +82,8 @@ class Supervisor:
     async def open(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Find a session or make it; answers with where its series stand."""
         session = self.sessions.get(wish["session"]) or self._make(wish)
+        if wish.get("packages") and wish["packages"] != session.spec.get("packages"):
+            raise Refused("packages", "The session has other packages; stop it first, or name a new one by --session.")
         is_new = not session.is_stopping and session.ensure_rank()
         return {
             "new": is_new,
@@ -142,7 +148,7 @@ class Supervisor:
         directory = self.place.find_session(check_identifier(wish["session"]))
         if directory.is_dir():
             raise Refused("no-session", "That session has ended.")
-        keys = ("session", "name", "kind", "python", "directory", "lease", "command", "epoch")
+        keys = ("session", "name", "kind", "python", "packages", "directory", "lease", "command", "epoch")
         spec = {key: wish[key] for key in keys if key in wish}
         spec["created"] = time.time()
         session = HostedSession(self.place, spec, self._launch, self.wake)
@@ -169,14 +175,26 @@ class Supervisor:
         """Find the interpreter and the folder, where the session does not bring its own."""
         spec = session.spec
         if not spec["python"]:
-            spec["python"] = await self._environments.find(
-                lambda stage: session.tell({"state": "preparing", "stage": stage})
-            )
+            spec["python"] = await self._find_python(session)
         directory = find_directory(spec["directory"])
         if directory != spec["directory"]:
             session.tell({"state": "moved", "wanted": spec["directory"], "directory": directory})
             spec["directory"] = directory
         session.save()
+
+    async def _find_python(self, session: HostedSession) -> str:
+        """An interpreter for the session, which may take minutes; given up when the session is stopped."""
+        finding = asyncio.ensure_future(self._environments.find(
+            session.spec.get("packages", ()),
+            lambda stage: session.tell({"state": "preparing", "stage": stage}),
+            lambda target: self.deliveries.bring(session.id, target, session.tell),
+        ))  # fmt: skip
+        stopping = asyncio.ensure_future(session.stopping.wait())
+        await asyncio.wait({finding, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if finding.cancel():
+            raise EnvironmentFault("the session was stopped")
+        return finding.result()
 
     def _make_order(self, session: HostedSession, rank: Rank) -> dict[str, Any]:
         return {

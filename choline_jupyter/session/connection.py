@@ -66,7 +66,7 @@ class Connection:
     def __init__(self, transport: Transport) -> None:
         self.peer: dict[str, Any] = {}
         self.frames_sent = self.frames_received = 0
-        self._transport = transport
+        self._transport = self._taken = transport
         self._channel: Channel | None = None
         self._heard = 0.0
         self._ids = itertools.count(1)
@@ -92,6 +92,13 @@ class Connection:
         """Open the first channel; what is sent from now on need not wait for the agent. Raises HostError."""
         await self._connect()
         self._tasks = [asyncio.create_task(self._live()), asyncio.create_task(self._ping())]
+
+    async def open_beside(self) -> Channel:
+        """A further channel on the way that this one has taken. Raises HostError."""
+        try:
+            return await self._taken.open_beside()
+        except TransportError as error:
+            raise HostError(str(error), error.hint) from None
 
     async def request(self, type: Type, header: dict[str, Any], body: Buffer = b"") -> dict[str, Any]:
         """Ask and wait for the answer, across channels; raises Refused, ConnectionLost."""
@@ -137,8 +144,10 @@ class Connection:
         self._pending.clear()
 
     async def _connect(self) -> None:
+        transport = self._transport
         try:
-            self._channel = await self._transport.open()
+            self._channel = await transport.open()
+            self._taken = transport
         except TransportError as error:
             raise HostError(str(error), error.hint) from None
         loop = asyncio.get_running_loop()

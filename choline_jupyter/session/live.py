@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,11 @@ from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.model.session import SessionState
+from choline_jupyter.session.bulk import Bulk
 from choline_jupyter.session.connection import Connection, Refused
 from choline_jupyter.session.feed import WINDOW, Feed
 from choline_jupyter.session.follower import Follower
+from choline_jupyter.session.provision import provide
 from choline_jupyter.wire.frame import Type
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class LiveSession:
         self._follower: Follower | None = None
         self.has_ended = False
         self._runs: dict[str, asyncio.Task[Any]] = {}
+        self._provision: asyncio.Task[None] | None = None
 
     @property
     def is_following(self) -> bool:
@@ -118,8 +121,9 @@ class LiveSession:
         if self.spec:
             wish = {
                 "name": self.row.name, "directory": self.spec.directory, "epoch": self.row.epoch,
-                "python": self.spec.python, "lease": self.spec.lease, "environment": self.spec.environment,
-                "kind": "script" if self.spec.command else "kernel", "command": list(self.spec.command),
+                "python": self.spec.python, "packages": list(self.spec.packages), "lease": self.spec.lease,
+                "environment": self.spec.environment, "kind": "script" if self.spec.command else "kernel",
+                "command": list(self.spec.command),
             }  # fmt: skip
             self._keep(self._open(self.connection.ask(Type.OPEN, {"session": self.row.id, **wish})))
 
@@ -174,10 +178,21 @@ class LiveSession:
         self._save(row)
 
     def _note_session(self, event: Event) -> None:
-        """The session has ended over there: no cell should look for its names any more."""
+        """The session has ended over there: no cell should look for its names any more. Or it wants something."""
         fact = event.read_content()
         if fact.get("state") == "ended":
             self._end(str(fact.get("reason")))
+        elif fact.get("state") == "wanting" and self.spec and (self._provision is None or self._provision.done()):
+            self._provision = self._keep(self._provide(self.spec.packages, dict(fact.get("wheels", {}))))
+
+    async def _provide(self, packages: Sequence[str], wish: dict[str, Any]) -> None:
+        """Bring what the session wants; a way that is cut meanwhile is the connection's to mend, and it asks again."""
+
+        async def tell(fact: dict[str, Any]) -> None:
+            await self.connection.request(Type.PROVIDE, {"session": self.row.id, **fact})
+
+        with suppress(HostError):
+            await provide(Bulk(self.connection), packages, wish, tell)
 
     def _lose(self) -> None:
         """Its agent does not know the session."""

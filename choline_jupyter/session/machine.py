@@ -6,6 +6,7 @@ Called by `magic` and `cli`.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from choline_jupyter.errors import RequestError
@@ -34,5 +35,29 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
     client = options.text("ssh") or ""
     if client not in ("", *_CLIENTS):
         raise RequestError(f"There is no ssh client {client!r}.", f"There are {' and '.join(_CLIENTS)}.")
-    machine = host or "this machine"
-    return SessionSpec(name, provider, machine, command=command, accept_key=accept_key, client=client)
+    return SessionSpec(
+        name,
+        provider,
+        host or "this machine",
+        packages=_find_packages(options.text("env") or "", provider),
+        command=command,
+        accept_key=accept_key,
+        client=client,
+    )
+
+
+def _find_packages(file: str, provider: str) -> tuple[str, ...]:
+    """The requirements in a file, one a line as pip has them, without pip's own options."""
+    if not file:
+        return ()
+    if provider == "local":
+        raise RequestError("--env is for other machines; on this one a session has this environment.", "Leave it out.")
+    try:
+        lines = [line.partition(" #")[0].strip() for line in Path(file).expanduser().read_text().splitlines()]
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{file} cannot be read: {error}.", "Name a requirements file.") from None
+    packages = tuple(line for line in lines if line and not line.startswith("#"))
+    options = [line for line in packages if line.startswith("-")]
+    if options:
+        raise RequestError(f"{file} has {options[0]!r}, which is not a package.", "Write one package a line.")
+    return packages

@@ -107,6 +107,9 @@ TABLE = Table(
         ),
         Option("ssh", Kind.TEXT, "the ssh client: openssh or paramiko (default: the first there is)", _RUN, "CLIENT"),
         Option("accept-host-key", Kind.TEXT, "the fingerprint of a new host's key", _RUN, "SHA256:..."),
+        Option(
+            "env", Kind.TEXT, "a requirements file: what the environment of another machine is to hold", _RUN, "FILE"
+        ),
         Option("detach", Kind.FLAG, "start the job and return at once; it goes on by itself", _RUN),
         Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _RUN),
         Option("all", Kind.FLAG, "every session", ("stop",), instead_of="SESSION"),

@@ -18,6 +18,7 @@ class SessionSpec:
     """A session asked for. `name` is the user's or the notebook's path; `lease` is in seconds.
 
     `python` empty leaves the interpreter to the provider. `command` makes it a session of one script, not of a kernel.
+    `packages` (PEP 508) are what its environment holds besides ipykernel, where one is found or made for it.
     `accept_key` is the fingerprint of an unknown host key that the user has accepted, `client` the ssh client wanted.
     """
 
@@ -26,6 +27,7 @@ class SessionSpec:
     machine: str = "this machine"
     directory: str = field(default_factory=os.getcwd)
     python: str = ""
+    packages: tuple[str, ...] = ()
     environment: dict[str, str] | None = None
     lease: float = LEASE
     trust: Trust = Trust.OWN

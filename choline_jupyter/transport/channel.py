@@ -47,3 +47,9 @@ class Transport(abc.ABC):
     @abc.abstractmethod
     async def open(self) -> Channel:
         """Start a connector over there and return the channel to it; raises TransportError."""
+
+    async def open_beside(self) -> Channel:
+        """A further channel beside the one that `open` gave and that stands, for bytes that must not delay what goes
+        over that: on the same connection where the transport can, so that nobody is asked to log in again.
+        """
+        return await self.open()

@@ -1,14 +1,18 @@
 """The transport through OpenSSH's own client: configuration, agent, jumps, proxies, certificates as the user has them.
 
 Called by `providers.ssh` where there is an `ssh`; `transport.paramiko_ssh` serves where there is none. One process, one
-channel; host keys are always checked, whatever the user's configuration says, and nothing is forwarded.
+channel; the first one lets later ones share its connection (a control socket of our own). Host keys are always checked,
+whatever the user's configuration says, and nothing is forwarded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
 
 from choline_jupyter.transport.address import Address
 from choline_jupyter.transport.askpass import Ask, Askpass
@@ -18,6 +22,7 @@ from choline_jupyter.transport.process import open_program
 from choline_jupyter.transport.ssh_failure import explain_failure
 
 _PATIENCE = 30.0
+_LONGEST = 60  # bytes of the temporary folder's path; that of a socket is limited to some 100
 _CONNECT = 15  # seconds, for TCP and the first words of the server
 
 _SETTINGS = {
@@ -29,8 +34,7 @@ _SETTINGS = {
     "ForwardX11": "no",
     "PermitLocalCommand": "no",
     "ClearAllForwardings": "yes",
-    "ControlMaster": "no",
-    "ControlPath": "none",  # a master of the user's could be killed by them, and our channel with it
+    "ControlPersist": "no",
     "EscapeChar": "none",
     "RequestTTY": "no",
     "RemoteCommand": "none",
@@ -51,11 +55,30 @@ class OpenSSHTransport(Transport):
     ) -> None:
         self._address, self._ask, self._accept_key = address, ask, accept_key
         self._options, self._settings = options, tuple(settings)
+        self._control = ""
 
     async def open(self) -> Channel:
+        folder = _make_control_folder()
+        self._control = f"{folder}/ssh" if folder else ""
+        # a master of the user's could be ended by them, and our channel with it
+        sharing = {"ControlMaster": "yes" if folder else "no", "ControlPath": self._control or "none"}
+        try:
+            channel = await self._open(sharing)
+        except BaseException:
+            _remove(folder)
+            raise
+        end = channel.end
+        channel.end = lambda: _end_both(end, folder)
+        return channel
+
+    async def open_beside(self) -> Channel:
+        return await self._open({"ControlMaster": "no", "ControlPath": self._control or "none"})
+
+    async def _open(self, sharing: dict[str, str]) -> Channel:
         bootstrap = make_bootstrap(self._options)
         async with Askpass(self._ask, self._accept_key) as askpass:
-            channel = await open_program(self._make_command(bootstrap), {**os.environ, **askpass.environment})
+            command = self._make_command(bootstrap, sharing)
+            channel = await open_program(command, {**os.environ, **askpass.environment})
             try:
                 await self._start(channel, bootstrap, askpass)
             except EOFError:
@@ -66,10 +89,10 @@ class OpenSSHTransport(Transport):
                 raise
         return channel
 
-    def _make_command(self, bootstrap: Bootstrap) -> list[str]:
+    def _make_command(self, bootstrap: Bootstrap, sharing: dict[str, str]) -> list[str]:
         address = self._address
         given = [part for setting in self._settings for part in ("-o", setting)]
-        ours = [part for name, value in _SETTINGS.items() for part in ("-o", f"{name}={value}")]
+        ours = [part for name, value in {**_SETTINGS, **sharing}.items() for part in ("-o", f"{name}={value}")]
         port = ["-p", str(address.port)] if address.port else []
         user = ["-l", address.user] if address.user else []
         return ["ssh", "-T", *given, *ours, *port, *user, "--", address.name, bootstrap.command]
@@ -88,3 +111,21 @@ class OpenSSHTransport(Transport):
             await hands
         finally:
             hands.cancel()
+
+
+def _make_control_folder() -> str:
+    """A folder of the user's own for one control socket; empty where ssh cannot share connections."""
+    if sys.platform == "win32" or len(tempfile.gettempdir()) > _LONGEST:
+        return ""
+    return tempfile.mkdtemp(prefix="choline-ssh-")
+
+
+def _end_both(end: Callable[[], str], folder: str) -> str:
+    said = end()
+    _remove(folder)
+    return said
+
+
+def _remove(folder: str) -> None:
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)

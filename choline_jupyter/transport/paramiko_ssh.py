@@ -15,7 +15,7 @@ import hashlib
 import os
 import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ from choline_jupyter.transport.ssh_failure import explain_failure
 
 if TYPE_CHECKING:
     import paramiko
+
+End = Callable[["paramiko.SSHClient", "paramiko.ChannelFile"], str]
 
 _CONNECT = 15.0
 _PATIENCE = 30.0
@@ -47,16 +49,26 @@ class ParamikoTransport(Transport):
     ) -> None:
         self._address, self._ask, self._accept_key = address, ask, accept_key
         self._options, self._settings = options, settings or {}
+        self._client: paramiko.SSHClient | None = None
 
     async def open(self) -> Channel:
         loop = asyncio.get_running_loop()
         opening = _Opening(self._address, self._find_settings(), self._accept_key, self._make_asker(loop))
-        client = await loop.run_in_executor(None, opening.connect)
+        self._client = await loop.run_in_executor(None, opening.connect)
+        return await self._start(self._client, opening.close)
+
+    async def open_beside(self) -> Channel:
+        return (
+            await self._start(self._client, lambda _, errors: _hear_out(errors)) if self._client else await self.open()
+        )
+
+    async def _start(self, client: paramiko.SSHClient, end: End) -> Channel:
+        """A channel on a connection, with the agent's connector at its other end."""
         bootstrap = make_bootstrap(self._options)
         ours, theirs = socket.socketpair()
-        errors = await loop.run_in_executor(None, _run, client, bootstrap.command, theirs)
+        errors = await asyncio.get_running_loop().run_in_executor(None, _run, client, bootstrap.command, theirs)
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=LIMIT)
-        channel = Channel(reader, writer, lambda: opening.close(client, errors))
+        channel = Channel(reader, writer, lambda: end(client, errors))
         try:
             await asyncio.wait_for(bootstrap.shake_hands(reader, writer), _PATIENCE)
         except (EOFError, asyncio.TimeoutError):
@@ -154,16 +166,13 @@ class _Opening:
 
     def close(self, client: paramiko.SSHClient, errors: paramiko.ChannelFile) -> str:
         """End the connection and the proxy's process; returns the other side's last words."""
-        said = b""
-        with suppress(OSError, EOFError):
-            errors.channel.settimeout(1.0)
-            said = errors.read(4096)
+        said = _hear_out(errors)
         thread = client.get_transport()
         client.close()
         if thread:
             thread.join(_CONNECT)  # it may still be writing to the proxy
         self._end_proxy()
-        return os.fsdecode(said).strip()
+        return said
 
     def _end_proxy(self) -> None:
         """Paramiko signals the process and leaves it a zombie with open pipes."""
@@ -228,6 +237,15 @@ def _run(client: paramiko.SSHClient, command: str, ends: socket.socket) -> param
     for move in (_move_out, _move_in):
         threading.Thread(target=move, args=(channel, ends), name="choline-paramiko", daemon=True).start()
     return channel.makefile_stderr("rb")
+
+
+def _hear_out(errors: paramiko.ChannelFile) -> str:
+    """The other side's last words."""
+    said = b""
+    with suppress(OSError, EOFError):
+        errors.channel.settimeout(1.0)
+        said = errors.read(4096)
+    return os.fsdecode(said).strip()
 
 
 def _move_out(channel: paramiko.Channel, ends: socket.socket) -> None:

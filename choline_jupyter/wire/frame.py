@@ -40,6 +40,9 @@ class Type(enum.IntEnum):
     ACK = 13  # client: everything up to this seq is stored
     PING = 14
     PONG = 15
+    HAVE = 16  # client: which of these blobs are not whole over there
+    BLOB = 17  # client: a piece of a blob
+    PROVIDE = 18  # client: what a session wanted, or how far that is
 
 
 class Frame(NamedTuple):

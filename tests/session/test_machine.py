@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from choline_jupyter.errors import RequestError
@@ -12,7 +14,7 @@ KEY = "SHA256:" + "a" * 43
 
 
 def give(**options: str) -> Values:
-    names = ("host", "provider", "accept-host-key", "ssh")
+    names = ("host", "provider", "accept-host-key", "ssh", "env")
     return Values({name: options.get(name.replace("-", "_")) for name in names})
 
 
@@ -45,4 +47,27 @@ def test_a_command_makes_it_a_script() -> None:
 def test_what_does_not_fit_together_is_refused(options: dict[str, str], reason: str) -> None:
     with pytest.raises(RequestError, match=reason) as caught:
         make_spec("a", give(**options))
+    assert caught.value.hint
+
+
+def test_an_environment_is_one_package_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("# what it takes\ntorch==2.13.0\n\n  numpy>=2  # arrays\n")
+    assert make_spec("a", give(host="lab", env=str(file))).packages == ("torch==2.13.0", "numpy>=2")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "reason"),
+    [
+        ("numpy", {}, "is for other machines"),
+        ("-r other.txt", {"host": "lab"}, "is not a package"),
+        (None, {"host": "lab"}, "cannot be read"),
+    ],
+)
+def test_what_is_no_environment(tmp_path: Path, text: str | None, options: dict[str, str], reason: str) -> None:
+    file = tmp_path / "requirements.txt"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(RequestError, match=reason) as caught:
+        make_spec("a", give(**options, env=str(file)))
     assert caught.value.hint

@@ -5,7 +5,8 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from tests.e2e.kernels.driven_kernel import DrivenKernel, Run
+from tests.e2e.kernels.driven_kernel import PATIENCE, DrivenKernel, Run
+from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.pair import HEAD, Pair
 from tests.e2e.kernels.transcript import describe, expect_same
 
@@ -85,11 +86,19 @@ def test_awaiting_cell(pair: Pair) -> None:
     pair.compare("'the next cell'")
 
 
-def test_shell_command_ends_with_its_cell(pair: Pair) -> None:
+def is_sleep(process: psutil.Process) -> bool:
+    try:
+        return process.name() == "sleep"
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_shell_command_ends_with_its_cell(pair: Pair, isolation: Isolation) -> None:
     plain, remote = interrupt_both(pair, SHELL)
     assert remote.reply["status"] == plain.reply["status"]
     pair.compare("_exit_code != 0")
-    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "612"]]
+    sleeping = [process for process in isolation.find_processes() if is_sleep(process)]
+    assert not psutil.wait_procs(sleeping, timeout=PATIENCE)[1]
 
 
 def test_while_it_asks(pair: Pair) -> None:

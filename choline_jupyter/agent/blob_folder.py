@@ -1,0 +1,75 @@
+"""Blobs: what clients have sent in bulk, files named by the SHA-256 of their content.
+
+Called by the supervisor for its clients, in an executor's threads. A blob is whole or not there: what has come of one is
+in a `.part` file, so that a transfer goes on where it was cut, and only bytes with the right digest get the name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_READ = 1 << 20
+
+
+class BlobFolder:
+    """The blobs of one user on this machine. Raises ValueError for what is not a digest, OSError for the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, digest: str) -> Path:
+        """Where a blob is, or would be."""
+        if not _DIGEST.match(digest):
+            raise ValueError("%r is not a digest" % digest)
+        return self._folder / digest
+
+    def find_missing(self, digests: list[str]) -> dict[str, int]:
+        """Those that are not whole here, and from which offset on each is wanted."""
+        return {digest: self._count(digest) for digest in digests if not self.find(digest).exists()}
+
+    def put(self, digest: str, offset: int, size: int, data: bytes) -> bool:
+        """Keep a piece; True when the blob is whole with it. A blob whose bytes are wrong is thrown away: ValueError."""
+        path = self.find(digest)
+        if path.exists():
+            return True
+        part = path.with_suffix(".part")
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_at(part, offset, data)
+        if offset + len(data) < size:
+            return False
+        if _hash(part) != digest:
+            part.unlink()
+            raise ValueError("a blob came damaged")
+        os.replace(part, path)
+        return True
+
+    def remove(self, digest: str) -> None:
+        self.find(digest).unlink(missing_ok=True)
+
+    def _count(self, digest: str) -> int:
+        try:
+            return self.find(digest).with_suffix(".part").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+
+def _write_at(path: Path, offset: int, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while data:
+            count = os.pwrite(fd, data, offset)
+            data, offset = data[count:], offset + count
+    finally:
+        os.close(fd)
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(_READ), b""):
+            digest.update(piece)
+    return digest.hexdigest()

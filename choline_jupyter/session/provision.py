@@ -1,0 +1,35 @@
+"""Provision: what a machine cannot fetch for a session's environment is fetched here and brought to it.
+
+Made by `session.engine`, asked by `session.live` when the agent says that it wants something; runs in the engine's loop.
+Which packages these are is decided here, by what the session was opened with; the machine only says what they must fit.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from choline_jupyter.errors import CholineError, HostError
+from choline_jupyter.session.bulk import Bulk, hash_file
+from choline_jupyter.session.wheels import fetch_wheels, read_target
+
+Tell = Callable[[dict[str, Any]], Awaitable[object]]
+
+
+async def provide(bulk: Bulk, packages: Sequence[str], wish: dict[str, Any], tell: Tell) -> None:
+    """Bring the wheels that `wish` is for; `tell` passes stages and at last the answer to the agent."""
+    with tempfile.TemporaryDirectory(prefix="choline-wheels-") as folder:
+        try:
+            await tell({"stage": "finding packages for that machine"})
+            wheels = await fetch_wheels(read_target(wish), packages, Path(folder))
+            size = sum(wheel.stat().st_size for wheel in wheels)
+            await tell({"stage": f"sending {len(wheels)} packages, {size / 1e6:.0f} MB"})
+            digests = {wheel.name: await hash_file(wheel) for wheel in wheels}
+            await bulk.put({digests[wheel.name]: wheel for wheel in wheels})
+            await tell({"wheels": digests})
+        except HostError:
+            raise
+        except (CholineError, OSError) as error:
+            await tell({"failure": str(error)})

@@ -1,0 +1,65 @@
+"""Blobs: whole under their digest or not there, whatever pieces come in whatever order."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from choline_jupyter.agent.blob_folder import BlobFolder
+
+DATA = b"some bytes that are sent in pieces"
+DIGEST = hashlib.sha256(DATA).hexdigest()
+
+
+def put(folder: BlobFolder, start: int, end: int) -> bool:
+    return folder.put(DIGEST, start, len(DATA), DATA[start:end])
+
+
+@given(cuts=st.lists(st.integers(0, len(DATA) - 1), max_size=6))
+def test_pieces_make_a_whole(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
+    folder = BlobFolder(tmp_path_factory.mktemp("blobs"))
+    places = [0, *sorted(cuts), len(DATA)]
+    for start, end in zip(places, places[1:], strict=False):
+        if end < len(DATA):
+            assert not put(folder, start, end)
+            assert folder.find_missing([DIGEST]) == {DIGEST: end}
+    assert put(folder, places[-2], len(DATA))
+    assert folder.find(DIGEST).read_bytes() == DATA
+    assert folder.find_missing([DIGEST]) == {}
+
+
+def test_a_piece_that_comes_again_changes_nothing(tmp_path: Path) -> None:
+    folder = BlobFolder(tmp_path)
+    for start, end in ((0, 20), (10, 20), (20, len(DATA)), (20, len(DATA)), (0, 5)):
+        put(folder, start, end)
+    assert folder.find(DIGEST).read_bytes() == DATA
+
+
+def test_a_damaged_blob_gets_no_name(tmp_path: Path) -> None:
+    folder = BlobFolder(tmp_path)
+    with pytest.raises(ValueError, match="damaged"):
+        folder.put(DIGEST, 0, len(DATA), DATA[::-1])
+    assert list(tmp_path.iterdir()) == []
+    assert folder.find_missing([DIGEST]) == {DIGEST: 0}
+
+
+def test_an_empty_blob(tmp_path: Path) -> None:
+    assert BlobFolder(tmp_path).put(hashlib.sha256(b"").hexdigest(), 0, 0, b"")
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "A" * 64, "a" * 63, "a" * 64 + "\n", "a" * 64 + ".part"])
+def test_only_digests_are_names(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="digest"):
+        BlobFolder(tmp_path).find(name)
+
+
+def test_removed(tmp_path: Path) -> None:
+    folder = BlobFolder(tmp_path)
+    put(folder, 0, len(DATA))
+    folder.remove(DIGEST)
+    folder.remove(DIGEST)
+    assert folder.find_missing([DIGEST]) == {DIGEST: 0}
