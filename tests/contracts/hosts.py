@@ -45,6 +45,10 @@ class Host:
         children = psutil.Process().children()
         return [" ".join(child.cmdline()) for child in children if child.pid not in self._before]
 
+    def count_logins(self) -> int:
+        """How often somebody has logged in to the host."""
+        return (self.server.folder / "log").read_text().count("Accepted publickey") if self.server else 0
+
     def find_agents(self) -> list[psutil.Process]:
         """Processes of the agent; its supervisor keeps the command line of its connector."""
         return [process for process in psutil.process_iter() if str(self.home) in _read_command(process)]

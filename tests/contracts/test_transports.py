@@ -128,6 +128,30 @@ def test_closing_leaves_no_process_of_the_transport(host: Host) -> None:
     run(story())
 
 
+def test_a_channel_beside_another_carries_its_own_bytes(host: Host) -> None:
+    """It ends without the first, asks nobody again, and can be opened again."""
+
+    async def story() -> None:
+        transport = host.make_transport()
+        async with open_peer(transport) as first:
+            pid = (await first.greet())["pid"]
+            logins = host.count_logins()
+            for _ in range(2):
+                beside = Peer(await transport.open_beside())
+                assert (await beside.greet())["pid"] == pid
+                beside.channel.writer.write(encode_frame(Type.PING, {"text": "beside" * 100_000}))
+                first.channel.writer.write(encode_frame(Type.PING, {"text": "first"}))
+                assert (await first.hear()).header["text"] == "first"
+                assert (await beside.hear()).header["text"] == "beside" * 100_000
+                await beside.channel.close()
+            assert host.count_logins() == logins
+            first.channel.writer.write(encode_frame(Type.PING, {"text": "still here"}))
+            assert (await first.hear()).header["text"] == "still here"
+        assert host.find_carriers() == []
+
+    run(story())
+
+
 def test_it_opens_again_after_a_close(host: Host) -> None:
     async def story() -> None:
         transport = host.make_transport()
