@@ -46,9 +46,9 @@ class NotebookPage:
         self.page.wait_for_function("() => window.jupyterapp !== undefined")
         self.page.evaluate("() => window.jupyterapp.restored")
 
-    def open_notebook(self, path: str) -> None:
+    def open_notebook(self, path: str, application: str = "lab/tree") -> None:
         """Open `path`, relative to the server's folder, and wait until its kernel can run a cell."""
-        self.page.goto(f"{self.lab.url}/lab/tree/{path}?token={self.lab.token}&reset")
+        self.page.goto(f"{self.lab.url}/{application}/{path}?token={self.lab.token}&reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.page.evaluate(READY)
 
