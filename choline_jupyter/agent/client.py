@@ -12,6 +12,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from choline_jupyter.agent.journal import JournalReader
+from choline_jupyter.agent.machine import describe_machine
 from choline_jupyter.agent.pump import Pump
 from choline_jupyter.model.event import SUPERVISOR_RANK
 from choline_jupyter.wire.frame import PROTOCOL, Frame, FrameDecoder, Type, encode_frame
@@ -125,7 +126,10 @@ class Client:
         return {}
 
     async def _stop(self, frame: Frame) -> dict[str, Any]:
-        """End a session; without one, the agent itself, if it hosts nothing any more."""
+        """End a session; without one, the agent itself, if it hosts nothing any more, or with all it has."""
+        if frame.header.get("purge"):
+            await self._supervisor.purge()
+            return {}
         if "session" in frame.header:
             await self._supervisor.stop(frame.header["session"])
             return {}
@@ -151,6 +155,9 @@ class Client:
         self._supervisor.retention.acknowledge(
             frame.header["session"], int(frame.header["rank"]), int(frame.header["seq"])
         )
+
+    async def _probe(self, frame: Frame) -> dict[str, Any]:
+        return {"machine": await describe_machine()}
 
     async def _have(self, frame: Frame) -> dict[str, Any]:
         find_missing = self._supervisor.blobs.find_missing
@@ -212,6 +219,7 @@ _HANDLERS: dict[Type, Any] = {
     Type.CREDIT: Client._credit,
     Type.ACK: Client._ack,
     Type.PING: Client._ping,
+    Type.PROBE: Client._probe,
     Type.HAVE: Client._have,
     Type.BLOB: Client._blob,
     Type.PROVIDE: Client._provide,

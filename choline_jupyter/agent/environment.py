@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Callable
 
+from choline_jupyter.agent.place import find_cache
 from choline_jupyter.model.environment import BASE, Target
 
 # Exits with 0 if this interpreter has the kernel and each `name` or `name==version` of the arguments.
@@ -54,13 +55,12 @@ class Environments:
     """
 
     def __init__(self) -> None:
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        self._folder = Path(cache) / "choline" / "environments"
+        self._folder = find_cache() / "environments"
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def find(self, wishes: Sequence[str], tell: Tell, bring: Bring) -> str:
         """An interpreter with ipykernel and `wishes` (PEP 508): one that is here, else a made one. Raises EnvironmentFault."""
-        for candidate in filter(None, (_find_active(), sys.executable)):
+        for candidate in filter(None, (find_active(), sys.executable)):
             if await _succeeds(candidate, "-c", _CHECK, *wishes):
                 return candidate
         target = self._folder / _digest(wishes)
@@ -89,10 +89,22 @@ def find_target() -> Target:
     return Target("%d.%d" % sys.version_info[:2], platform.machine(), (name or "musl", version or "1.2"))
 
 
+def find_active() -> str:
+    """The `python3` of the user's PATH, which need not be the interpreter that runs the agent."""
+    return shutil.which("python3") or ""
+
+
+def find_uv() -> str:
+    """Where uv is; empty where it is not."""
+    home = os.path.expanduser("~")
+    path = os.pathsep.join((os.environ.get("PATH", ""), home + "/.local/bin", home + "/.cargo/bin"))
+    return shutil.which("uv", path=path) or ""
+
+
 async def _fetch(target: Path, wishes: Sequence[str], tell: Tell) -> None:
     """Make an environment with packages from this machine's index."""
     shutil.rmtree(target, ignore_errors=True)
-    uv, python = _find_uv(), str(target / "bin" / "python")
+    uv, python = find_uv(), str(target / "bin" / "python")
     tell("making an environment with %s" % ("uv" if uv else "venv"))
     if uv:
         await _run(uv, "venv", "--quiet", "--python", sys.executable, str(target))
@@ -115,17 +127,6 @@ async def _unpack(target: Path, wheels: Sequence[Path]) -> None:
 def _digest(wishes: Sequence[str]) -> str:
     text = "\n".join((platform.python_version(), *BASE, *sorted(wishes)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _find_active() -> str:
-    """The `python3` of the user's PATH, which need not be the interpreter that runs the agent."""
-    return shutil.which("python3") or ""
-
-
-def _find_uv() -> str:
-    home = os.path.expanduser("~")
-    path = os.pathsep.join((os.environ.get("PATH", ""), home + "/.local/bin", home + "/.cargo/bin"))
-    return shutil.which("uv", path=path) or ""
 
 
 async def _succeeds(*command: str) -> bool:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from choline_jupyter.model.names import check_identifier
@@ -44,6 +46,15 @@ class Place:
     def find_rank_bell(self, session: str, rank: int) -> Path:
         return self.sockets / ("%s.%d.b" % (check_identifier(session), rank))
 
+    def remove(self) -> None:
+        """Remove all that choline keeps of this user on this machine: this agent's folders and the caches of all."""
+        cache = find_cache()
+        for folder in (self.home, self.sockets, cache / "agent", cache / "environments"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in (self.home.parent, self.sockets.parent, cache):
+            with suppress(OSError):  # something else is in it
+                folder.rmdir()
+
     def _find_home(self, home: str) -> Path:
         wanted = Path(home or os.environ.get("CHOLINE_AGENT_HOME") or _find_state() / "choline" / "agent")
         try:
@@ -67,6 +78,11 @@ def find_directory(wanted: str) -> str:
         here = os.path.join(os.path.expanduser("~"), "choline", os.path.basename(wanted.rstrip("/")) or "session")
         os.makedirs(here, exist_ok=True)
         return here
+
+
+def find_cache() -> Path:
+    """Where the pushed agents and made environments of this user are."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "choline"
 
 
 def _find_state() -> Path:

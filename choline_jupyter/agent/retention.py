@@ -20,6 +20,7 @@ from choline_jupyter.agent.journal import Segment, find_last_seq, list_ranks, li
 KEEP_SECONDS = 7 * 86400
 KEEP_BYTES = 2 << 30
 DISK_RESERVE = 256 << 20
+_FRESH = 10.0
 
 
 class Retention:
@@ -33,6 +34,13 @@ class Retention:
         """A client has stored this series up to `seq`."""
         series = self._load(session)
         series[str(rank)] = max(seq, series.get(str(rank), 0))
+
+    def flush(self, living: set[str]) -> None:
+        """Put on the disk what power loss could take. Blocks; for an executor."""
+        for session in living:
+            for path in (self._sessions / session).glob("*.seg"):
+                if time.time() - path.stat().st_mtime < _FRESH:
+                    _flush(path)
 
     def sweep(self, living: set[str]) -> None:
         """Delete what may go, of all sessions on this disk. Blocks; for an executor."""
@@ -107,3 +115,12 @@ def _read(path: Path) -> dict[str, int]:
         return {str(rank): int(seq) for rank, seq in value.items()}
     except (OSError, ValueError, AttributeError):
         return {}
+
+
+def _flush(path: Path) -> None:
+    try:
+        fd = os.open(path, os.O_RDONLY)
+        os.fdatasync(fd)
+        os.close(fd)
+    except OSError:
+        pass

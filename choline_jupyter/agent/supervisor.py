@@ -59,6 +59,7 @@ class Supervisor:
         self._quiet_since = time.monotonic()
         self._swept = time.monotonic()
         self._end = asyncio.Event()
+        self._is_purged = False
         self._bell_limit = _find_queue_length()
 
     async def serve(self, python: str, ready: int) -> None:
@@ -100,6 +101,15 @@ class Supervisor:
         await session.stop(reason)
         if self.sessions.pop(name, None):
             session.close()
+
+    async def purge(self) -> None:
+        """End all sessions and this process, and leave nothing of the agent on this machine."""
+        for name in list(self.sessions):
+            await self.stop(name)
+        self._nursery.close()
+        await asyncio.get_running_loop().run_in_executor(None, self.place.remove)
+        self._is_purged = True
+        asyncio.get_running_loop().call_later(_GOODBYE, self._end.set)
 
     def retire(self) -> bool:
         """End at once instead of after the linger, unless a session is hosted."""
@@ -296,10 +306,7 @@ class Supervisor:
 
     def _care_for_journals(self) -> None:
         """In an executor: flush what power loss could take, delete what may go."""
-        for session in list(self.sessions.values()):
-            for path in session.directory.glob("*.seg"):
-                if time.time() - path.stat().st_mtime < 2 * _UPKEEP:
-                    _flush(path)
+        self.retention.flush(set(self.sessions))
         if time.monotonic() - self._swept > _SWEEP:
             self._swept = time.monotonic()
             self.retention.sweep(set(self.sessions))
@@ -322,7 +329,8 @@ class Supervisor:
 
     def _close(self) -> None:
         with suppress(OSError):  # a full disk
-            self.retention.sweep(set(self.sessions))
+            if not self._is_purged:
+                self.retention.sweep(set(self.sessions))
         for client in list(self._clients):
             client.close()
         for session in self.sessions.values():
@@ -377,12 +385,3 @@ def _find_queue_length() -> int:
         return int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
     except (OSError, ValueError):
         return _USUAL_QUEUE
-
-
-def _flush(path: Path) -> None:
-    try:
-        fd = os.open(path, os.O_RDONLY)
-        os.fdatasync(fd)
-        os.close(fd)
-    except OSError:
-        pass

@@ -33,7 +33,7 @@ def run(arguments: list[str]) -> int:
     elif request.verb == "attach":
         return attach(get_bridge(), request)
     else:
-        print(Verbs(get_bridge(), confirm_on_terminal).perform(request, str(Path.cwd())))
+        print(Verbs(get_bridge(), confirm_on_terminal, answer_on_terminal).perform(request, str(Path.cwd())))
     return 0
 
 

@@ -47,8 +47,8 @@ class Notebook:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._bridge = get_bridge()
-        self._verbs = Verbs(self._bridge)
         self._screen: Screen = RelayScreen(shell) if can_relay(shell) else PlainScreen(shell)
+        self._verbs = Verbs(self._bridge, answer=self._screen.ask)
         self._payloads: Any = shell.payload_manager
         self._current: SessionSpec | None = None
         self._stages: dict[str, Stage] = {}

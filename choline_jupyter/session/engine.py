@@ -20,9 +20,10 @@ from choline_jupyter.ledger.location import find_data_directory
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.model.session import SessionRow, SessionState
 from choline_jupyter.providers.config import ConfigError
-from choline_jupyter.providers.provider import Access, Provider
+from choline_jupyter.providers.provider import ANY, Access, Provider
 from choline_jupyter.providers.registry import list_names, load_provider
 from choline_jupyter.session.connection import Connection
+from choline_jupyter.session.hardware import Hardware, read_hardware
 from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.prompts import Prompts
 from choline_jupyter.session.spec import SessionSpec, copy_environment
@@ -91,6 +92,23 @@ class Engine:
             connection = await self._connect(provider, machine, Access(start))
             return await connection.request(Type.STATUS, {})
         return None
+
+    async def probe(self, provider: str, machine: str, access: Access = ANY) -> Hardware:
+        """What a machine has; an agent is started there if none runs. Raises HostError, RequestError."""
+        connection = await self._connect(provider, machine, dataclasses.replace(access, ask=self.prompts.ask))
+        asked = time.time()
+        told = await connection.request(Type.PROBE, {})
+        return read_hardware(told["machine"], (asked + time.time()) / 2)
+
+    async def purge(self, provider: str, machine: str, access: Access = ANY) -> None:
+        """End everything of ours on a machine and remove all that is kept there. Raises HostError, RequestError."""
+        connection = await self._connect(provider, machine, dataclasses.replace(access, ask=self.prompts.ask))
+        await connection.request(Type.STOP, {"purge": True})
+        self._connections.pop((provider, machine), None)
+        await connection.close()
+        for row in self.store.list_sessions():
+            if row.state.is_open and (row.provider, row.machine) == (provider, machine):
+                self.close_row(row)
 
     async def retire(self, provider: str, machine: str) -> None:
         """Have the agent of a machine end, if one runs there and hosts nothing any more."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from choline_jupyter.errors import RequestError
+from choline_jupyter.providers.provider import Access
 from choline_jupyter.session.spec import SessionSpec
 
 if TYPE_CHECKING:
@@ -17,6 +18,23 @@ if TYPE_CHECKING:
 
 _CLIENTS = ("openssh", "paramiko")
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
+
+
+class Way(NamedTuple):
+    """A machine and how to reach it."""
+
+    provider: str
+    machine: str
+    access: Access
+
+
+def find_way(options: Values) -> Way | None:
+    """The machine that a verb's --host means; None without one. Raises RequestError."""
+    host = options.text("host")
+    if not host:
+        return None
+    accept_key, client = _check_way(options)
+    return Way("ssh", host, Access(accept_key=accept_key, client=client))
 
 
 def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> SessionSpec:
@@ -27,14 +45,7 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
         raise RequestError("The provider ssh needs a machine.", "Add --host user@name.")
     if host and provider != "ssh":
         raise RequestError(f"--host does not go with the provider {provider}.", "Leave one of the two out.")
-    accept_key = options.text("accept-host-key") or ""
-    if accept_key and not _FINGERPRINT.match(accept_key):
-        raise RequestError(
-            "--accept-host-key wants a fingerprint.", "It has the form SHA256:... of 43 letters and digits."
-        )
-    client = options.text("ssh") or ""
-    if client not in ("", *_CLIENTS):
-        raise RequestError(f"There is no ssh client {client!r}.", f"There are {' and '.join(_CLIENTS)}.")
+    accept_key, client = _check_way(options)
     return SessionSpec(
         name,
         provider,
@@ -44,6 +55,19 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
         accept_key=accept_key,
         client=client,
     )
+
+
+def _check_way(options: Values) -> tuple[str, str]:
+    """The accepted fingerprint and the ssh client, each empty where none is given."""
+    accept_key = options.text("accept-host-key") or ""
+    if accept_key and not _FINGERPRINT.match(accept_key):
+        raise RequestError(
+            "--accept-host-key wants a fingerprint.", "It has the form SHA256:... of 43 letters and digits."
+        )
+    client = options.text("ssh") or ""
+    if client not in ("", *_CLIENTS):
+        raise RequestError(f"There is no ssh client {client!r}.", f"There are {' and '.join(_CLIENTS)}.")
+    return accept_key, client
 
 
 def _find_packages(file: str, provider: str) -> tuple[str, ...]:

@@ -97,22 +97,24 @@ class Table:
 
 
 _RUN = (CELL, SCRIPT)
+_REACH = (*_RUN, "doctor", "offers", "stop")
 
 TABLE = Table(
     options=(
         Option("session", Kind.TEXT, "run in the session of this name", _RUN, "NAME", NAME_LENGTH),
         Option("provider", Kind.TEXT, "where the machine comes from (default: local)", _RUN, "NAME", NAME_LENGTH),
         Option(
-            "host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _RUN, "HOST"
+            "host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _REACH, "HOST"
         ),
-        Option("ssh", Kind.TEXT, "the ssh client: openssh or paramiko (default: the first there is)", _RUN, "CLIENT"),
-        Option("accept-host-key", Kind.TEXT, "the fingerprint of a new host's key", _RUN, "SHA256:..."),
+        Option("ssh", Kind.TEXT, "the ssh client: openssh or paramiko (default: the first there is)", _REACH, "CLIENT"),
+        Option("accept-host-key", Kind.TEXT, "the fingerprint of a new host's key", _REACH, "SHA256:..."),
         Option(
             "env", Kind.TEXT, "a requirements file: what the environment of another machine is to hold", _RUN, "FILE"
         ),
         Option("detach", Kind.FLAG, "start the job and return at once; it goes on by itself", _RUN),
         Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _RUN),
         Option("all", Kind.FLAG, "every session", ("stop",), instead_of="SESSION"),
+        Option("purge", Kind.FLAG, "remove all that choline keeps on the machine, too", ("stop",)),
         Option("yes", Kind.FLAG, "do not ask first", ("stop",)),
         Option("help", Kind.FLAG, "show this text", (COMMAND, SCRIPT, VERB)),
         Option("version", Kind.FLAG, "print the version", (COMMAND,)),
@@ -123,6 +125,7 @@ TABLE = Table(
         Verb("logs", "print what a job has put out so far", (Positional("JOB", required=True),)),
         Verb("interrupt", "interrupt the running job; its session keeps its state"),
         Verb("stop", "end a session and what runs in it", (Positional("SESSION"),)),
+        Verb("offers", "what machines there are, what they have and cost"),
         Verb("doctor", "check this machine and the way to the others, and say what to mend"),
     ),
 )

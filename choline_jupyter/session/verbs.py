@@ -6,24 +6,37 @@ Called by `magic.notebook` and `cli`; `attach` is theirs, because it shows event
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from choline_jupyter.errors import RequestError, UnknownJob, UnknownSession
 from choline_jupyter.model.session import SessionRow
+from choline_jupyter.providers.provider import Access
 from choline_jupyter.session.bridge import Bridge
 from choline_jupyter.session.doctor import examine
+from choline_jupyter.session.host_check import examine_host
 from choline_jupyter.session.keeper import find_keeper
+from choline_jupyter.session.machine import Way, find_way
+from choline_jupyter.session.offers import collect_offers, render_offers
 from choline_jupyter.session.options import VerbRequest
+from choline_jupyter.session.prompts import Answer
 from choline_jupyter.session.report import render_logs, render_status
+
+_Result = TypeVar("_Result")
 
 
 class Verbs:
-    """Performs verbs with this process's engine. `here` names the notebook or folder that asks."""
+    """Performs verbs with this process's engine. `here` names the notebook or folder that asks.
 
-    def __init__(self, bridge: Bridge, confirm: Callable[[str], bool] | None = None) -> None:
+    `confirm` is asked before something ends, `answer` what a machine asks of the user on the way.
+    """
+
+    def __init__(
+        self, bridge: Bridge, confirm: Callable[[str], bool] | None = None, answer: Answer | None = None
+    ) -> None:
         self._bridge = bridge
-        self._confirm = confirm
+        self._confirm, self._answer = confirm, answer
         self.current: SessionRow | None = None
 
     def perform(self, request: VerbRequest, here: str) -> str:
@@ -53,7 +66,10 @@ class Verbs:
         return f"Interrupted what runs in {row.name}."
 
     def _stop(self, request: VerbRequest, here: str) -> str:
-        rows = self._list_wanted(request, here)
+        way = find_way(request.options)
+        rows = self._list_on(way) if way else self._list_wanted(request, here)
+        if request.options.has("purge"):
+            return self._purge([way] if way else _list_ways(rows), request)
         if not rows:
             self._retire_agents(rows)
             return "No session is open; nothing runs."
@@ -66,7 +82,24 @@ class Verbs:
             self._retire_agents(rows)
         return f"Stopped {names}; nothing of it runs any more."
 
+    def _purge(self, ways: list[Way], request: VerbRequest) -> str:
+        """End what runs on these machines and remove what is kept there."""
+        names = ", ".join(way.machine for way in ways) or "nothing"
+        if not request.options.has("yes") and self._confirm and not self._confirm(f"Remove all of choline on {names}?"):
+            return "Nothing was removed."
+        for way in ways:
+            self._call(self._bridge.engine.purge(*way))
+        return f"Stopped and removed all of choline on {names}."
+
+    def _offers(self, request: VerbRequest, here: str) -> str:
+        return render_offers(self._call(collect_offers(self._bridge.engine, find_way(request.options))))
+
     def _doctor(self, request: VerbRequest, here: str) -> str:
+        way = find_way(request.options)
+        if way:
+            started = time.monotonic()
+            found = self._call(self._bridge.engine.probe(*way))
+            return "\n".join(examine_host(way.machine, time.monotonic() - started, found))
         return "\n".join(examine(self._bridge.engine, self._ask))
 
     def _retire_agents(self, rows: list[SessionRow]) -> None:
@@ -80,6 +113,9 @@ class Verbs:
         if request.positionals:
             return [self._bridge.engine.find_row(request.positionals[0])]
         return [self._find_here(here)]
+
+    def _list_on(self, way: Way) -> list[SessionRow]:
+        return [row for row in self._list_all() if (row.provider, row.machine) == (way.provider, way.machine)]
 
     def _list_all(self) -> list[SessionRow]:
         """Every open session; of those noted as open here, also the ones that no agent knows any more."""
@@ -98,8 +134,16 @@ class Verbs:
             raise RequestError("Several sessions are open.", f"Name one of: {names}.")
         return (mine or rows)[0]
 
+    def _call(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        return self._bridge.call(coroutine, self._answer)
+
     def _ask(self, provider: str, machine: str) -> dict[str, Any] | None:
         return self._bridge.call(self._bridge.engine.describe(provider, machine))
+
+
+def _list_ways(rows: list[SessionRow]) -> list[Way]:
+    """The machines of these sessions, each once."""
+    return [Way(provider, machine, Access()) for provider, machine in sorted({(r.provider, r.machine) for r in rows})]
 
 
 def _list_names(rows: list[SessionRow]) -> list[str]:

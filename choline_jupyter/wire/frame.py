@@ -43,6 +43,7 @@ class Type(enum.IntEnum):
     HAVE = 16  # client: which of these blobs are not whole over there
     BLOB = 17  # client: a piece of a blob
     PROVIDE = 18  # client: what a session wanted, or how far that is
+    PROBE = 19  # client: what has this machine
 
 
 class Frame(NamedTuple):

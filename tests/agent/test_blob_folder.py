@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def put(folder: BlobFolder, start: int, end: int) -> bool:
 def test_pieces_make_a_whole(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
     folder = BlobFolder(tmp_path_factory.mktemp("blobs"))
     places = [0, *sorted(cuts), len(DATA)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in itertools.pairwise(places):
         if end < len(DATA):
             assert not put(folder, start, end)
             assert folder.find_missing([DIGEST]) == {DIGEST: end}

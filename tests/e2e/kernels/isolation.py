@@ -24,6 +24,7 @@ FOLDERS = (
     "JUPYTER_CONFIG_DIR",
     "JUPYTER_RUNTIME_DIR",
     "TMPDIR",
+    "XDG_CONFIG_HOME",
     "XDG_RUNTIME_DIR",
 )
 # Carried in the environment by everything that is started here, detached processes included.
