@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from choline_jupyter.transport.address import Address
 from choline_jupyter.transport.askpass import Ask, Askpass
 from choline_jupyter.transport.bootstrap import Bootstrap, make_bootstrap
-from choline_jupyter.transport.channel import Channel, Transport, TransportError
+from choline_jupyter.transport.channel import Channel, Transport
 from choline_jupyter.transport.process import open_program
-from choline_jupyter.transport.ssh_failure import explain_failure
+from choline_jupyter.transport.ssh_failure import explain_failure, explain_silence
 
 _PATIENCE = 30.0
 _LONGEST = 60  # bytes of the temporary folder's path; that of a socket is limited to some 100
@@ -104,10 +104,7 @@ class OpenSSHTransport(Transport):
             while not hands.done():
                 done, _ = await asyncio.wait({hands}, timeout=_PATIENCE)
                 if not done and not askpass.is_waiting:
-                    raise TransportError(
-                        f"{self._address} let us in but started nothing within {_PATIENCE:.0f} seconds.",
-                        "If its login shell starts tmux or asks something, let it do so only in interactive shells.",
-                    )
+                    raise explain_silence(str(self._address), _PATIENCE)
             await hands
         finally:
             hands.cancel()

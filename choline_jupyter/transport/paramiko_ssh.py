@@ -15,7 +15,7 @@ import hashlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from choline_jupyter.transport.address import Address
 from choline_jupyter.transport.askpass import Ask, Unanswered
 from choline_jupyter.transport.bootstrap import make_bootstrap
 from choline_jupyter.transport.channel import LIMIT, Channel, Transport, TransportError
-from choline_jupyter.transport.ssh_failure import explain_failure
+from choline_jupyter.transport.ssh_failure import explain_failure, explain_silence
 
 if TYPE_CHECKING:
     import paramiko
@@ -34,6 +34,8 @@ End = Callable[["paramiko.SSHClient", "paramiko.ChannelFile"], str]
 _CONNECT = 15.0
 _PATIENCE = 30.0
 _CHUNK = 1 << 16
+_QUESTIONS = 3
+_WRONG_PASSPHRASE = ("Invalid key", "Authentication failed.")  # paramiko has no error of its own for it
 
 
 class ParamikoTransport(Transport):
@@ -71,8 +73,11 @@ class ParamikoTransport(Transport):
         channel = Channel(reader, writer, lambda: end(client, errors))
         try:
             await asyncio.wait_for(bootstrap.shake_hands(reader, writer), _PATIENCE)
-        except (EOFError, asyncio.TimeoutError):
+        except EOFError:
             raise explain_failure(str(self._address), await channel.close()) from None
+        except asyncio.TimeoutError:
+            await channel.close()
+            raise explain_silence(str(self._address), _PATIENCE) from None
         except BaseException:
             await channel.close()
             raise
@@ -191,16 +196,41 @@ class _Opening:
         return False
 
     def _log_in(self, client: paramiko.SSHClient) -> None:
+        """Connect; a key that needs a passphrase is asked for it as often as ssh asks."""
         import paramiko
 
+        for passphrase in self._list_passphrases():
+            command = self._settings.get("proxycommand")
+            self._proxy = paramiko.ProxyCommand(str(command)) if command and command != "none" else None
+            try:
+                self._connect(client, passphrase)
+            except paramiko.PasswordRequiredException:
+                self._end_proxy()
+            except paramiko.SSHException as error:
+                self._end_proxy()
+                if passphrase is None or str(error) not in _WRONG_PASSPHRASE:
+                    raise
+            else:
+                return
+        raise paramiko.AuthenticationException
+
+    def _list_passphrases(self) -> Iterator[str | None]:
+        """None first, then what the user answers."""
+        yield None
+        keys = self._settings.get("identityfile", [])
+        names = keys if isinstance(keys, str) else ", ".join(keys)
+        for _ in range(_QUESTIONS if self._ask else 0):
+            with suppress(Unanswered):
+                yield str(self._ask(f"Enter passphrase for key '{names}': ", True))
+
+    def _connect(self, client: paramiko.SSHClient, passphrase: str | None) -> None:
         settings = self._settings
-        command = settings.get("proxycommand")
-        self._proxy = paramiko.ProxyCommand(str(command)) if command and command != "none" else None
         client.connect(
             str(settings.get("hostname", self._address.name)),
             port=self._address.port or int(settings.get("port", 22)),
             username=self._address.user or str(settings.get("user", getpass.getuser())),
             key_filename=settings.get("identityfile"),
+            passphrase=passphrase,
             allow_agent=settings.get("identitiesonly", "no") != "yes",
             look_for_keys=settings.get("identitiesonly", "no") != "yes",
             sock=self._proxy,

@@ -46,3 +46,11 @@ def explain_failure(name: str, said: str, fingerprint: str = "") -> TransportErr
 
 def _fill(make: Callable[[str, str], TransportError], name: str, message: str, hint: str) -> TransportError:
     return make(message.format(name=name), hint.format(name=name))
+
+
+def explain_silence(address: str, patience: float) -> TransportError:
+    """The machine let us in and then said nothing of ours for `patience` seconds."""
+    return TransportError(
+        f"{address} let us in but started nothing within {patience:.0f} seconds.",
+        "If its login shell starts tmux or asks something, let it do so only in interactive shells.",
+    )

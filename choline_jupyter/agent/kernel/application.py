@@ -173,12 +173,20 @@ def _settle(spec: RankSpec) -> None:
     if spec.environment is not None:
         os.environ.clear()
         os.environ.update(spec.environment)
+    elif sys.prefix != sys.base_prefix:
+        _activate()
     os.environ.pop("JPY_PARENT_PID", None)
     os.environ[MARK] = make_mark(spec.session, spec.rank)
     os.chdir(spec.directory)
     sys.path[:] = ["", *(entry for entry in sys.path if entry)]
     sys.argv[:] = [""]
     _reseed()
+
+
+def _activate() -> None:
+    """As a shell in which a virtual environment is activated: `!pip` and `!python` are the session's own."""
+    os.environ["VIRTUAL_ENV"] = sys.prefix
+    os.environ["PATH"] = os.pathsep.join((os.path.join(sys.prefix, "bin"), os.environ.get("PATH", os.defpath)))
 
 
 def _redirect(log: Path) -> None:
