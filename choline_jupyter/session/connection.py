@@ -20,7 +20,7 @@ from choline_jupyter.wire.frame import PROTOCOL, Frame, FrameDecoder, Type, enco
 from choline_jupyter.wire.record import Buffer, WireError
 
 _READ = 1 << 18
-_PING = 15.0
+PING = 15.0  # seconds of silence after which the agent is asked whether it is there
 _FIRST_DELAY, _LAST_DELAY = 0.05, 15.0
 _PATIENT_DELAY = 1.0
 _OWN_WORD = "choline: "  # what the agent's connector says begins so; anything else comes from what lies between
@@ -63,10 +63,11 @@ class _Pending:
 class Connection:
     """Owns two tasks while it is open: one reads and reconnects, one pings."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, ping: float = PING) -> None:
         self.peer: dict[str, Any] = {}
         self.frames_sent = self.frames_received = 0
         self._transport = self._taken = transport
+        self._period = ping
         self._channel: Channel | None = None
         self._heard = 0.0
         self._ids = itertools.count(1)
@@ -254,12 +255,15 @@ class Connection:
         return await channel.close() if channel else ""
 
     async def _ping(self) -> None:
-        """Find a channel that has gone silent within two periods."""
+        """Ask after a period of silence; after a second one the channel is given up and the reader connects again."""
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(_PING)
-            if self._channel and asyncio.get_running_loop().time() - self._heard > 2 * _PING:
-                self._channel.writer.close()  # the reader sees the end and connects again
-            self._write(encode_frame(Type.PING, {}))
+            silence = loop.time() - self._heard
+            if self._channel and silence >= 2 * self._period:
+                self._channel.writer.transport.abort()  # to close it would wait until all is sent, so for ever
+            elif silence >= self._period:
+                self._write(encode_frame(Type.PING, {}))
+            await asyncio.sleep(self._period - silence % self._period)
 
     def _send_follow(self, follower: Follower) -> None:
         number = next(self._ids)

@@ -22,7 +22,7 @@ from choline_jupyter.model.session import SessionRow, SessionState
 from choline_jupyter.providers.config import ConfigError
 from choline_jupyter.providers.provider import ANY, Access, Provider
 from choline_jupyter.providers.registry import list_names, load_provider
-from choline_jupyter.session.connection import Connection
+from choline_jupyter.session.connection import PING, Connection
 from choline_jupyter.session.hardware import Hardware, read_hardware
 from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.prompts import Prompts
@@ -37,15 +37,18 @@ _PATIENCE = 10.0
 
 
 class Engine:
-    """Everything in it belongs to `loop`, but the store, which any thread may call."""
+    """Everything in it belongs to `loop`, but the store, which any thread may call.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, directory: Path | None = None) -> None:
+    `ping` is half of the time, in seconds, after which a silent connection is given up.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, directory: Path | None = None, ping: float = PING) -> None:
         found = find_data_directory()
         self.directory = directory or found.path
         self.notice = "" if directory else found.notice
         self.store = EventStore(self.directory, self._note_stored)
         self.sessions: dict[str, LiveSession] = {}
-        self._loop = loop
+        self._loop, self._ping = loop, ping
         self.prompts = Prompts()
         self._connections: dict[tuple[str, str], Connection] = {}
         self._connecting: dict[tuple[str, str], asyncio.Lock] = {}
@@ -158,7 +161,7 @@ class Engine:
             if connection and access.start:
                 connection.use(_find_way(provider, machine, access))
             elif connection is None:
-                connection = Connection(_find_way(provider, machine, access))
+                connection = Connection(_find_way(provider, machine, access), self._ping)
                 await connection.open()
                 self._connections[provider, machine] = connection
             return connection

@@ -31,9 +31,9 @@ class EngineDriver:
         self._count = 0
         self._sent: list[Type] = []
 
-    def open(self, name: str) -> LiveSession:
-        """Go to a session, found or made; what follows runs in it."""
-        spec = SessionSpec(name, environment=copy_environment())
+    def open(self, name: str, spec: SessionSpec | None = None) -> LiveSession:
+        """Go to a session, found or made, on this machine if not said otherwise; what follows runs in it."""
+        spec = spec or SessionSpec(name, environment=copy_environment())
         self.session = self.bridge.call(self.bridge.engine.open(spec))
         return self.session
 
@@ -47,9 +47,21 @@ class EngineDriver:
         timing = Timing()
         while not is_end(event := self._read(session)) or event.job != job.id:
             _count(event, timing, start)
-        timing.done = time.perf_counter() - start
+        timing.finished = time.perf_counter()
+        timing.done = timing.finished - start
         timing.messages = session.connection.frames_received - received
         return timing
+
+    def evaluate(self, expression: str) -> str:
+        """The text of an expression's value."""
+        session = self._get_session()
+        job = JobRow(make_identifier("j"), session.row.id)
+        self.bridge.post(session.run, job, expression, {"msg_id": job.id, "count": 1, "allow_stdin": False})
+        found = ""
+        while not is_end(event := self._read(session)) or event.job != job.id:
+            if event.kind is Kind.RESULT and event.job == job.id:
+                found = str(event.read_content()["data"]["text/plain"])
+        return found
 
     def wait_for_preload(self) -> None:
         """Return when new kernels come from the fork server that has imported torch; raises TimeoutError."""
@@ -78,11 +90,17 @@ class EngineDriver:
         session, self.session = self._get_session(), None
         self.bridge.call(self.bridge.engine.stop(session.row))
 
+    def purge(self) -> None:
+        """End everything on the session's machine and remove what is kept there."""
+        row = self._get_session().row
+        self.session = None
+        self.bridge.call(self.bridge.engine.purge(row.provider, row.machine))
+
     @contextmanager
-    def visit(self, name: str) -> Iterator[float]:
+    def visit(self, name: str, spec: SessionSpec | None = None) -> Iterator[float]:
         """Run in a session of this block's own; gives when it was asked for, by `time.perf_counter`."""
         before, start = self.session, time.perf_counter()
-        self.open(name)
+        self.open(name, spec)
         try:
             yield start
         finally:

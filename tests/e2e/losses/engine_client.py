@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
+from choline_jupyter.session.connection import PING
 from choline_jupyter.session.engine import Engine
 from choline_jupyter.session.live import LiveSession, is_end
 from choline_jupyter.session.spec import LEASE, SessionSpec
@@ -24,11 +25,11 @@ Result = TypeVar("Result")
 class EngineClient:
     """Owns a thread with the loop that its engine lives in; used by one thread, with the isolation's environment set."""
 
-    def __init__(self) -> None:
+    def __init__(self, ping: float = PING) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.engine = Engine(self._loop)
+        self.engine = Engine(self._loop, ping=ping)
 
     def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine in the engine's loop and wait for it."""

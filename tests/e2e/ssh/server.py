@@ -23,7 +23,7 @@ _PATIENCE = 10.0
 
 _CONFIG = """
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {name}
 HostKey {folder}/{key}
 AuthorizedKeysFile {folder}/authorized_keys
 PidFile {folder}/pid
@@ -67,18 +67,22 @@ while data := end.recv(65536):
 
 
 class Server:
-    """One sshd; `start` and `stop` may be called again, also with another host key (`use_key`)."""
+    """One sshd; `start` and `stop` may be called again, also with another host key (`use_key`).
 
-    def __init__(self, settings: str = "") -> None:
+    `name` is the address that it listens at, in a network namespace if one is named.
+    """
+
+    def __init__(self, settings: str = "", name: str = "127.0.0.1", namespace: str = "") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chs-"))
         self.home = self.folder / "home"
         self.home.mkdir()
         self.client = self.folder / "client"
         self.port = _find_port()
-        self.address = f"{getpass.getuser()}@127.0.0.1:{self.port}"
+        self.name, self._enter = name, ["ip", "netns", "exec", namespace] if namespace else []
+        self.address = f"{getpass.getuser()}@{name}:{self.port}"
         self._settings, self._key = settings, "host_key"
-        for name in ("host_key", "other_key", "id"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name], check=True)
+        for key in ("host_key", "other_key", "id"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / key], check=True)
         shutil.copy(self.folder / "id.pub", self.folder / "authorized_keys")
         self._write_client()
         self.start()
@@ -100,13 +104,18 @@ class Server:
     def start(self) -> None:
         config = self.folder / "sshd_config"
         text = _CONFIG.format(
-            port=self.port, folder=self.folder, key=self._key, home=self.home, settings=self._settings
+            port=self.port,
+            name=self.name,
+            folder=self.folder,
+            key=self._key,
+            home=self.home,
+            settings=self._settings,
         )
         config.write_text(text)
         Path("/run/sshd").mkdir(parents=True, exist_ok=True)
-        subprocess.run([_SERVER, "-f", config, "-E", self.folder / "log"], check=True)
+        subprocess.run([*self._enter, _SERVER, "-f", config, "-E", self.folder / "log"], check=True)
         deadline = time.monotonic() + _PATIENCE
-        while not _answers(self.port):
+        while not _answers(self.name, self.port):
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.02)
 
@@ -145,6 +154,6 @@ def _find_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _answers(port: int) -> bool:
+def _answers(name: str, port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((name, port)) == 0
