@@ -62,12 +62,14 @@ exec chroot . /usr/sbin/sshd -D -e -f /etc/ssh/test_config
 class Host:
     """Owns the processes of one host; `start` and `stop` are its power switch, its disk stays between them.
 
-    `home_size` (as `mount -o size=` has it) puts /home on a small disk; `tmp_options` are of the mount of /tmp.
+    `home_size` (as `mount -o size=` has it) puts /home on a small disk; `tmp_options` are of the mount of /tmp, `sshd` is
+    added to its sshd's configuration, where the first value counts.
     """
 
-    def __init__(self, root: Path, *, home_size: str = "", tmp_options: str = "") -> None:
+    def __init__(self, root: Path, *, home_size: str = "", tmp_options: str = "", sshd: str = "") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chd-"))
         self._root, self._home_size, self._tmp_options = root, home_size, tmp_options
+        self._sshd = sshd
         self._number = next(_NUMBERS) % 250
         self._name = f"chd{os.getpid()}-{self._number}"
         self._link = f"chd{os.getpid() % 100000}.{self._number}"
@@ -183,7 +185,7 @@ class Host:
         ssh = self.folder / "upper" / "etc" / "ssh"
         for path in (self.folder / "id", ssh / "test_key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-        (ssh / "test_config").write_text(_CONFIG)
+        (ssh / "test_config").write_text(self._sshd + _CONFIG)
         key = " ".join((ssh / "test_key.pub").read_text().split()[:2])
         (self.folder / "known_hosts").write_text(f"{self.name} {key}\n")
 

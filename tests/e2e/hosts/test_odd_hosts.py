@@ -42,6 +42,18 @@ def reach(request: pytest.FixtureRequest) -> Reach:
     return found
 
 
+class User:
+    """Somebody who answers with these words, one after the other, and then not at all."""
+
+    def __init__(self, *words: str) -> None:
+        self.asked: list[tuple[str, bool]] = []
+        self._words = iter(words)
+
+    async def answer(self, question: str, is_secret: bool) -> str:
+        self.asked.append((question, is_secret))
+        return next(self._words, "")
+
+
 async def greet(transport: Transport) -> dict[str, Any]:
     """What the agent says at its first word."""
     channel = await transport.open()
@@ -141,23 +153,25 @@ def test_a_key_that_needs_a_passphrase(make_host: MakeHost, reach: Reach) -> Non
     host = make_host()
     key = str(host.folder / "id")
     subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "open sesame", "-f", key], check=True)
-    asked: list[tuple[str, bool]] = []
-
-    def answer(*words: str) -> Ask:
-        remaining = iter(words)
-
-        async def ask(question: str, is_secret: bool) -> str:
-            asked.append((question, is_secret))
-            return next(remaining, "")
-
-        return ask
-
-    assert hear(reach(host, "anna", answer("open sesame")))["protocol"] == PROTOCOL
-    [(question, is_secret)] = asked
+    user = User("open sesame")
+    assert hear(reach(host, "anna", user.answer))["protocol"] == PROTOCOL
+    [(question, is_secret)] = user.asked
     assert key in question
     assert is_secret
-    expect_refusal(reach(host, "anna", answer("wrong", "wrong", "wrong")), host.name)
+    expect_refusal(reach(host, "anna", User("wrong", "wrong", "wrong").answer), host.name)
     expect_refusal(reach(host, "anna"), host.name)
+
+
+def test_a_host_that_asks_for_a_password(make_host: MakeHost) -> None:
+    """As one asks for a one-time code: whatever ssh asks is asked of the user."""
+    host = make_host(sshd="PasswordAuthentication yes\nAuthenticationMethods publickey,password\n")
+    host.run("chpasswd", text="anna:s3cret\n")
+    user = User("s3cret")
+    assert hear(reach_by_openssh(host, "anna", user.answer))["protocol"] == PROTOCOL
+    [(question, is_secret)] = user.asked
+    assert "password" in question
+    assert is_secret
+    expect_refusal(reach_by_openssh(host, "anna"), host.name)
 
 
 def test_a_wrong_clock(make_host: MakeHost, reach: Reach) -> None:
