@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,17 +24,21 @@ UNANSWERED = {Type.ACK, Type.CREDIT, Type.PING}
 
 
 class EngineDriver:
-    """One engine in this process with one session at a time; used by one thread, in an entered home."""
+    """One engine in this process with one session at a time; used by one thread, in an entered home.
 
-    def __init__(self) -> None:
+    `place` says where its sessions are (their names aside); without one, on this machine.
+    """
+
+    def __init__(self, place: SessionSpec | None = None) -> None:
+        self._place = place or SessionSpec("", environment=copy_environment())
         self.bridge = Bridge()
         self.session: LiveSession | None = None
         self._count = 0
         self._sent: list[Type] = []
 
     def open(self, name: str, spec: SessionSpec | None = None) -> LiveSession:
-        """Go to a session, found or made, on this machine if not said otherwise; what follows runs in it."""
-        spec = spec or SessionSpec(name, environment=copy_environment())
+        """Go to a session, found or made, at the driver's place if not said otherwise; what follows runs in it."""
+        spec = spec or dataclasses.replace(self._place, name=name)
         self.session = self.bridge.call(self.bridge.engine.open(spec))
         return self.session
 

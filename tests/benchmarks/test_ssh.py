@@ -1,165 +1,246 @@
-"""A host by ssh: warm cells, output, and what a connection and a journal cost."""
+"""The same over ssh: a warm cell, output, connections and cold starts, near and at a round trip of 50 ms."""
 
 from __future__ import annotations
 
-import os
+import socket
+import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
 from tests.benchmarks.engine_driver import EngineDriver
 from tests.benchmarks.home import Home
+from tests.benchmarks.parallel_cluster import ParallelCluster
 from tests.benchmarks.plain_kernel import PlainKernel
 from tests.benchmarks.report import Goal, Report, Row, Unit
 from tests.benchmarks.samples import Measure, Samples, choose, interleave
-from tests.benchmarks.ssh_host import ProgramPerCell, TunnelledKernel, make_spec, measure_round_trip, start_server
+from tests.benchmarks.ssh_host import ExecPerCell, SSHHost, TunnelledKernel
 from tests.benchmarks.test_output import DISPLAY, LINES, PRINTS, SIZE
+from tests.benchmarks.test_start import start_plain
 from tests.benchmarks.test_warm_cell import measure
-from tests.e2e.ssh.server import Server
 from tests.net.link import Link, require_link
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
 
 SECTION = "Over ssh"
-DELAY = 0.025
-# In the rank: the same lines with the journal's writer and with one that throws them away, in turn.
-JOURNAL = """
-import gc, sys, time
-from choline_jupyter.agent.journal import JournalWriter
-[writer] = [thing for thing in gc.get_objects() if isinstance(thing, JournalWriter)]
-def print_lines():
-    start = time.perf_counter()
-    for i in range(20_000): print(i)
-    sys.stdout.flush()
-    return time.perf_counter() - start
-def measure():
-    journalled = print_lines()
-    writer.append = lambda *parts: 1
-    try: return journalled, print_lines()
-    finally: del writer.append
-"""
+PEER = "plain kernel"
+ROUND_TRIP = 0.05  # seconds
 
 
 @pytest.fixture(scope="module")
-def server(home: Home) -> Iterator[Server]:
-    made = start_server()
-    os.environ["PATH"] = f"{made.client}:{os.environ['PATH']}"
+def link() -> Iterator[Link]:
+    require_link()
+    with Link() as made:
+        made.change(delay=ROUND_TRIP / 2)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[SSHHost]:
+    made = SSHHost()
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def far(home: Home, server: Server) -> Iterator[EngineDriver]:
-    """The engine with a session on the loopback host."""
-    driver = EngineDriver()
-    driver.open("far", make_spec(server, "far"))
-    driver.run("1+1")
+def near(home: Home, host: SSHHost) -> Iterator[EngineDriver]:
+    """The engine with a session behind the sshd on the loopback."""
+    yield from open_driver(host)
+
+
+@pytest.fixture(scope="module")
+def far_host(link: Link) -> Iterator[SSHHost]:
+    made = SSHHost(link)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def far(home: Home, far_host: SSHHost) -> Iterator[EngineDriver]:
+    """The engine with a session at the far end of the link."""
+    yield from open_driver(far_host)
+
+
+def open_driver(host: SSHHost) -> Iterator[EngineDriver]:
+    with host.entered():
+        driver = EngineDriver(host.place)
+        driver.open("bench")
+        driver.wait_for_preload()
+        driver.run("import os; assert 'SSH_CONNECTION' in os.environ")
     yield driver
-    driver.purge()
+    driver.stop()
     driver.close()
 
 
 def test_warm_cell(
-    report: Report, far: EngineDriver, plain: PlainKernel, server: Server, parallel_notebook: PlainKernel
+    report: Report,
+    near: EngineDriver,
+    host: SSHHost,
+    plain: PlainKernel,
+    cluster: ParallelCluster,
+    parallel_notebook: PlainKernel,
 ) -> None:
-    tunnelled = TunnelledKernel(server)
+    tunnelled, per_cell = TunnelledKernel(host), ExecPerCell(host)
     paths = {
-        "far": measure(far),
+        "ssh": measure(near),
         "plain": measure(plain),
         "tunnel": measure(tunnelled),
         "px": measure(parallel_notebook, "%%px\n1+1"),
     }
-    found = interleave(paths, rounds=choose(15, 3), repeats=20)
-    exec_found = interleave({"exec": _measure_program(server)}, rounds=choose(10, 2))
+    found = interleave(paths, rounds=choose(10, 3), repeats=20)
+    found |= interleave({"ssh again": measure(near), "exec": measure(per_cell)}, rounds=choose(10, 3))
     tunnelled.close()
-    what = "warm `1+1`, engine alone, to the result"
+    per_cell.close()
+    ours, end = found["ssh result"], found["ssh done"]
     report.add(
         SECTION,
-        Row(what, found["far result"], found["plain result"], "plain local kernel", Goal(1.25)),
-        Row(what, found["far result"], found["tunnel result"], "kernel behind `ssh -L`"),
-        Row("warm `1+1`, engine alone, to the end", found["far done"], found["tunnel done"], "kernel behind `ssh -L`"),
-        Row("warm `1+1`, engine alone, to the end", found["far done"], found["px done"], "ipyparallel `%%px` cell"),
-        Row("warm `1+1`, engine alone, to the end", found["far done"], exec_found["exec done"], "`ssh host python -c`"),
+        Row("warm `1+1`, engine alone, to the result", ours, found["plain result"], PEER, Goal(1.25)),
+        Row("warm `1+1`, engine alone, to the end", end, found["plain done"], PEER),
+        Row("warm `1+1`, engine alone, to the result", ours, found["tunnel result"], "`ssh -L` tunnelled kernel"),
+        Row("warm `1+1`, engine alone, to the end", end, found["px done"], "ipyparallel `%%px` cell, no ssh"),
+        Row(
+            "warm `1+1`, engine alone, to the end", found["ssh again done"], found["exec done"], "`ssh host python3 -c`"
+        ),
     )
 
 
-def _measure_program(server: Server) -> Measure:
-    program = ProgramPerCell(server)
-    return lambda: {"done": program.run("1+1").done}
+def test_far_warm_cell(report: Report, near: EngineDriver, far: EngineDriver, link: Link) -> None:
+    assert set(far.count_requests("1+1", times=20)) == {1}
+    assert far.run("1+1").first >= ROUND_TRIP
+    paths = {"far": measure(far), "near": measure(near), "trip": lambda: {"time": knock(link)}}
+    found = interleave(paths, rounds=choose(10, 2), repeats=10)
+    bound = Samples()
+    for trip, local in zip(found["trip time"].values, found["near result"].values, strict=True):
+        bound.add(1.1 * trip + local)
+    what, peer = "warm `1+1` at 50 ms, engine alone, to the result", "1.1 TCP round trips + the same on the loopback"
+    report.add(SECTION, Row(what, found["far result"], bound, peer, Goal(1.0)))
+    report.add(SECTION, Row(what, found["far result"], found["trip time"], "one TCP round trip"))
 
 
-def test_output(report: Report, far: EngineDriver, plain: PlainKernel) -> None:
-    def lines(runner: EngineDriver | PlainKernel) -> Mapping[str, float]:
-        timing = runner.run(PRINTS)
-        assert timing.lines == LINES
-        far.bridge.engine.store.flush()
-        return {"lines": LINES / timing.done}
+def knock(link: Link) -> float:
+    """Seconds of one round trip: a port that nobody listens at refuses at once."""
+    start = time.perf_counter()
+    with socket.socket() as probe:
+        assert probe.connect_ex((link.address, 9))
+    return time.perf_counter() - start
 
-    def display(runner: EngineDriver | PlainKernel) -> Mapping[str, float]:
-        rate = SIZE / runner.run(DISPLAY).done
-        far.bridge.engine.store.flush()
-        return {"display": rate}
 
-    found = interleave({"far": lambda: lines(far), "plain": lambda: lines(plain)}, choose(8, 2))
-    found |= interleave({"far": lambda: display(far), "plain": lambda: display(plain)}, choose(8, 2))
+def test_output(report: Report, near: EngineDriver, plain: PlainKernel) -> None:
+    def make(runner: EngineDriver | PlainKernel, code: str, amount: int) -> Measure:
+        def run() -> Mapping[str, float]:
+            timing = runner.run(code)
+            near.bridge.engine.store.flush()  # what is stored behind the screen must not slow the next sample
+            assert amount != LINES or timing.lines == LINES
+            return {"rate": amount / timing.done}
+
+        run()
+        return run
+
+    for what, code, amount, unit, rounds in (
+        (f"{LINES:,} prints", PRINTS, LINES, Unit("k lines/s", 1e-3), choose(12, 2)),
+        ("50 MB display", DISPLAY, SIZE, Unit("MB/s", 1e-6), choose(10, 2)),
+    ):
+        found = interleave({"ssh": make(near, code, amount), "plain": make(plain, code, amount)}, rounds)
+        goal = Goal(0.6, is_least=True)
+        report.add(SECTION, Row(f"{what}, engine alone", found["ssh rate"], found["plain rate"], PEER, goal, unit))
+
+
+LOOPS = {
+    f"{LINES:,} prints": f"for i in range({LINES}): print(i)",
+    "5,000 flushed prints of 2 KB": "for i in range(5000): print('x' * 2000, flush=True)",
+}
+JOURNAL = """
+import gc, pathlib, sys, time
+from choline_jupyter.agent.journal import JournalWriter
+[writer] = [one for one in gc.get_objects() if isinstance(one, JournalWriter)]
+def spend():
+    start = time.perf_counter()
+    {loop}
+    sys.stdout.flush()
+    return time.perf_counter() - start
+ring = writer._ring
+{change}
+seconds = spend()
+vars(writer).pop('append', None)
+writer._ring = ring
+ring()
+pathlib.Path({path!r}).write_text(str(seconds))
+"""
+
+
+CHANGES = {
+    "kept": "",
+    "untold": "writer._ring = lambda: None",  # so nothing is read and sent meanwhile
+    "dropped": "writer.append = lambda *record: 1",
+}
+
+
+@pytest.mark.parametrize("what", LOOPS)
+def test_journal(report: Report, near: EngineDriver, tmp_path: Path, what: str) -> None:
+    """The loop that prints, timed over there, with the journal and with one that keeps nothing."""
+
+    def make(change: str) -> Measure:
+        path = tmp_path / "seconds"
+        code = JOURNAL.format(loop=LOOPS[what], change=change, path=str(path))
+
+        def run() -> Mapping[str, float]:
+            near.run(code)
+            near.bridge.engine.store.flush()
+            return {"loop": float(path.read_text())}
+
+        run()
+        return run
+
+    found = interleave({name: make(change) for name, change in CHANGES.items()}, rounds=choose(8, 3))
+    peer, loop = "the journal keeps nothing", f"{what}, the loop over there"
     report.add(
         SECTION,
-        Row(f"{LINES:,} prints, engine alone", found["far lines"], found["plain lines"], "plain local kernel",
-            Goal(0.6, is_least=True), Unit("k lines/s", 1e-3)),
-        Row("50 MB display, engine alone", found["far display"], found["plain display"], "plain local kernel",
-            Goal(0.6, is_least=True), Unit("MB/s", 1e-6)),
-    )  # fmt: skip
+        Row(loop, found["kept loop"], found["dropped loop"], peer, Goal(1.05)),
+        Row(f"{loop}, kept but not yet sent", found["untold loop"], found["dropped loop"], peer),
+    )
 
 
-def test_journal(report: Report, far: EngineDriver) -> None:
-    far.run(JOURNAL)
-    journalled, thrown = Samples(), Samples()
-    for _ in range(choose(30, 5)):
-        with_it, without = far.evaluate("measure()").strip("()").split(", ")
-        journalled.add(float(with_it))
-        thrown.add(float(without))
-    row = Row("20,000 prints in the rank, with the journal", journalled, thrown, "without", Goal(1.05))
-    report.add(SECTION, row)
-
-
-def test_connections(report: Report, home: Home, server: Server, far: EngineDriver) -> None:
-    """A second client of a host that has the agent: from nothing to its first result."""
-
+def test_second_connection(report: Report, near: EngineDriver, host: SSHHost) -> None:
     def connect() -> Mapping[str, float]:
-        driver = EngineDriver()
-        with driver.visit("second", make_spec(server, "second")) as start:
-            found = driver.run("1+1").finished - start
-        driver.close()
-        return {"first": found}
+        with host.entered():
+            start = time.perf_counter()
+            driver = EngineDriver(host.place)
+            driver.open("bench")
+            driver.run("1+1")
+            passed = time.perf_counter() - start
+            driver.close()
+        return {"time": passed}
 
-    found = interleave({"second": connect}, choose(7, 2))
-    report.add(SECTION, Row("second connection, to its first result", found["second first"], goal=Goal(1000)))
+    found = interleave({"second": connect, "hands": lambda: {"time": host.shake_hands()}}, rounds=choose(10, 2))
+    what = "second connection to a host, to the result of `1+1`"
+    report.add(SECTION, Row(what, found["second time"], goal=Goal(1000)))
+    report.add(SECTION, Row(what, found["second time"], found["hands time"], "`ssh host true`"))
 
 
-def test_round_trip(report: Report, far: EngineDriver, server: Server) -> None:
-    require_link()
-    with Link() as link:
-        link.change(delay=DELAY)
-        slow_server = start_server(link.address, link.namespace)
-        slow = EngineDriver()
-        path = os.environ["PATH"]
-        os.environ["PATH"] = f"{slow_server.client}:{path}"
-        slow.open("slow", make_spec(slow_server, "slow"))
-        slow.run("1+1")
-        assert set(slow.count_requests("1+1", times=10)) == {1}
-        paths = {
-            "slow": measure(slow),
-            "near": measure(far),
-            "trip": lambda: {"one": measure_round_trip(slow_server)},
-        }
-        found = interleave(paths, rounds=choose(10, 2), repeats=5)
-        bound = Samples()
-        for trip, near in zip(found["trip one"].values, found["near result"].values, strict=True):
-            bound.add(1.1 * trip + near)
-        row = Row("warm `1+1` at 50 ms, engine alone, to the result", found["slow result"], bound,
-                  "1.1 round trips + the cell on the loopback", Goal(1.0))  # fmt: skip
-        report.add(SECTION, row)
-        slow.purge()
-        slow.close()
-        slow_server.close()
-        os.environ["PATH"] = path
+@pytest.mark.parametrize("bound", [1.0, 1.2], ids=["loopback", "50 ms"])
+def test_cold(report: Report, home: Home, request: pytest.FixtureRequest, bound: float) -> None:
+    """A host that has the agent on its disk and runs nothing of it; its own, because all of it is ended each time."""
+    host = SSHHost(request.getfixturevalue("link") if bound > 1 else None)
+
+    def start() -> Mapping[str, float]:
+        host.clear()
+        with host.entered():
+            start = time.perf_counter()
+            driver = EngineDriver(host.place)
+            driver.open(f"cold {start}")
+            driver.run("1+1")
+            passed = time.perf_counter() - start
+            driver.stop()
+            driver.close()
+        return {"time": passed}
+
+    def sum_up() -> Mapping[str, float]:
+        return {"time": host.shake_hands() + 1.2 * start_plain()["start"]}
+
+    start()
+    found = interleave({"cold": start, "sum": sum_up}, rounds=choose(8, 2))
+    host.close()
+    what = f"prepared host, nothing running{', at 50 ms' if bound > 1 else ''}: first result"
+    peer = "`ssh host true` + 1.2 starts of a plain kernel"
+    report.add(SECTION, Row(what, found["cold time"], found["sum time"], peer, Goal(bound)))

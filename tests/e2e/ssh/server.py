@@ -77,7 +77,7 @@ class Server:
         self.home = self.folder / "home"
         self.home.mkdir()
         self.client = self.folder / "client"
-        self.port = _find_port()
+        [self.port] = find_ports(1)
         self.name, self._enter = name, ["ip", "netns", "exec", namespace] if namespace else []
         self.address = f"{getpass.getuser()}@{name}:{self.port}"
         self._settings, self._key = settings, "host_key"
@@ -148,10 +148,15 @@ class Server:
         script.chmod(0o755)
 
 
-def _find_port() -> int:
-    with socket.socket() as probe:
+def find_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens at."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
 
 
 def _answers(name: str, port: int) -> bool:
