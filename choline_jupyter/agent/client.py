@@ -112,6 +112,8 @@ class Client:
     async def _run(self, frame: Frame) -> dict[str, Any]:
         session = self._supervisor.find(frame.header["session"])
         await session.settled.wait()
+        if "blob" in frame.header:
+            frame.header["file"] = str(self._supervisor.blobs.find(frame.header["blob"]))
         session.run(frame)
         return {}
 

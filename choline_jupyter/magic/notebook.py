@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import RequestError, SessionEnded, UnknownJob
+from choline_jupyter.magic.luggage import Luggage
 from choline_jupyter.magic.relay import RelayScreen, can_relay
 from choline_jupyter.magic.screen import PlainScreen, Screen
 from choline_jupyter.magic.stage import Stage
@@ -54,6 +55,7 @@ class Notebook:
         self._stages: dict[str, Stage] = {}
         self._open_stages: dict[tuple[str, str, str], Stage] = {}
         self._directories: dict[str, str] = {}
+        self._luggage = Luggage(shell, self._bridge)
         if self._bridge.engine.notice:
             print("choline:", self._bridge.engine.notice)
 
@@ -115,7 +117,7 @@ class Notebook:
 
     def _choose(self, request: CellRequest) -> SessionSpec:
         """The session that the options mean; without any, the one of the last cell that had some."""
-        is_plain = not any(request.options.text(name) for name in ("session", "provider", "host"))
+        is_plain = not any(request.options.text(name) for name in ("session", "provider", "host", "env"))
         if self._current and is_plain:
             return self._current
         return make_spec(request.options.text("session") or find_name(self._shell), request.options)
@@ -150,7 +152,8 @@ class Notebook:
             "cwd": self._find_move(session.row.id),
             "allow_stdin": not job.detached and allows_input(self._shell),
         }
-        self._bridge.post(session.run, job, cell, header)
+        names = self._luggage.pack(session, cell, find_count(self._shell))
+        self._bridge.post(session.run, job, cell, {**header, **names.header}, names.extra)
         self._screen.begin(msg_id)  # after sending: flushing the local streams takes as long as half a cell
         return job.id
 

@@ -52,6 +52,7 @@ class LiveSession:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._follower: Follower | None = None
         self.has_ended = False
+        self.deaths = 0  # of its kernels: the names of one that has died are gone
         self._runs: dict[str, asyncio.Task[Any]] = {}
         self._provision: asyncio.Task[None] | None = None
 
@@ -74,17 +75,21 @@ class LiveSession:
         self._follower = Follower(self.row.id, self._store, ends, self._take, self._credit, self._lose)
         self.connection.follow(self._follower, WINDOW)
 
-    def run(self, job: JobRow, code: str, header: dict[str, Any]) -> None:
-        """Send a job; its events come out of the feed. `header` has msg_id, count, cwd, allow_stdin."""
+    def run(self, job: JobRow, code: str, header: dict[str, Any], extra: bytes = b"") -> None:
+        """Send a job; its events come out of the feed.
+
+        `header` has msg_id, count, cwd, allow_stdin, and with names that go along: `names` (what to make of them), and
+        where their bytes are if not in `extra`.
+        """
         digest = hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
         row = dataclasses.replace(
             job, code=code, code_digest=digest, state=JobState.RUNNING, created_at=time.time(), started_at=time.time()
         )
         self.jobs[job.id] = row
         self.failure = None  # what went wrong with an earlier job
-        wish = {"session": self.row.id, "job": job.id, "attempt": job.attempt, **header}
         data = code.encode(errors="replace")
-        self._runs[job.id] = self._keep(self._run(self.connection.ask(Type.RUN, wish, data), job.id))
+        wish = {"session": self.row.id, "job": job.id, "attempt": job.attempt, "code": len(data), **header}
+        self._runs[job.id] = self._keep(self._run(self.connection.ask(Type.RUN, wish, data + extra), job.id))
         self._store.save_job(row)
 
     async def confirm(self, job: str) -> None:
@@ -159,6 +164,8 @@ class LiveSession:
 
     def _take(self, event: Event, size: int) -> None:
         """Each event of the session, in the loop: keep the books, then feed it."""
+        if event.kind is Kind.STATE and event.series.rank == SUPERVISOR_RANK:
+            self.deaths += event.read_content().get("state") == "died"
         if event.kind is Kind.STATE and event.job:
             self._note(event)
         elif event.kind is Kind.STATE and event.series.rank == SUPERVISOR_RANK:

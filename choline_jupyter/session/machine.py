@@ -75,7 +75,9 @@ def _find_packages(file: str, provider: str) -> tuple[str, ...]:
     if not file:
         return ()
     if provider == "local":
-        raise RequestError("--env is for other machines; on this one a session has this environment.", "Leave it out.")
+        raise RequestError(
+            "--env is for other machines; on this one a session has this environment.", "Add --host, or leave it out."
+        )
     try:
         lines = [line.partition(" #")[0].strip() for line in Path(file).expanduser().read_text().splitlines()]
     except (OSError, ValueError) as error:

@@ -212,7 +212,10 @@ class _Opening:
                     raise
             else:
                 return
-        raise paramiko.AuthenticationException
+        raise TransportError(
+            f"The key for {self._address} needs its passphrase.",
+            "Run the cell again and type it, or load the key into the ssh agent.",
+        )
 
     def _list_passphrases(self) -> Iterator[str | None]:
         """None first, then what the user answers."""

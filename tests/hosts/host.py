@@ -10,8 +10,6 @@ has no Internet. All of it is gone when the first process of its pid namespace i
 
 from __future__ import annotations
 
-import itertools
-import os
 import shutil
 import signal
 import socket
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _PATIENCE = 20.0
-_NUMBERS = itertools.count(os.getpid() % 200)
 
 _CONFIG = """
 HostKey /etc/ssh/test_key
@@ -70,10 +67,9 @@ class Host:
         self.folder = Path(tempfile.mkdtemp(prefix="chd-"))
         self._root, self._home_size, self._tmp_options = root, home_size, tmp_options
         self._sshd = sshd
-        self._number = next(_NUMBERS) % 250
-        self._name = f"chd{os.getpid()}-{self._number}"
-        self._link = f"chd{os.getpid() % 100000}.{self._number}"
-        self.name = f"10.213.{self._number}.2"
+        number = _take_number()
+        self._name = self._link = f"chd-{number}"
+        self.name = f"10.213.{number}.2"
         self._process: subprocess.Popen[bytes] | None = None
         for name in ("upper", "work", "root", "upper/etc", "upper/etc/ssh", "upper/home"):
             (self.folder / name).mkdir()
@@ -193,7 +189,6 @@ class Host:
         here, inside = self._link, f"{self._link}i"
         network = self.name.rpartition(".")[0]
         for command in (
-            f"ip netns add {self._name}",
             f"ip link add {here} type veth peer name {inside} netns {self._name}",
             f"ip address add {network}.1/24 dev {here}",
             f"ip link set {here} up",
@@ -201,6 +196,15 @@ class Host:
             f"ip -n {self._name} link set {inside} up",
         ):
             subprocess.run(command.split(), check=True)
+
+
+def _take_number() -> int:
+    """One that no other host on this machine has: its namespace exists from now on."""
+    for number in range(1, 250):
+        taken = subprocess.run(["ip", "netns", "add", f"chd-{number}"], check=False, capture_output=True)
+        if taken.returncode == 0:
+            return number
+    raise RuntimeError("every number for a host is taken: ip netns list")
 
 
 def _answers(name: str) -> bool:

@@ -25,6 +25,7 @@ from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.bridge import Bridge
 from choline_jupyter.agent.kernel.hook import OutputHook
 from choline_jupyter.agent.kernel.jobs import Jobs
+from choline_jupyter.agent.kernel.names import install_names
 from choline_jupyter.agent.process import MARK, make_mark
 
 _LATE_IMPORTS = (
@@ -55,6 +56,7 @@ class RankKernel(IPythonKernel):
     """ipykernel's own kernel; a job brings the cell number and the folder of the notebook it comes from."""
 
     jobs: Jobs
+    _names: tuple[dict[str, Any], list[Any]] = ({}, [])
     _execute_sleep = 0  # stock ipykernel sleeps before each reply, lest it pass the last output; here both must be seen
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
@@ -63,9 +65,28 @@ class RankKernel(IPythonKernel):
             _number_cell(self.shell, wish["count"])
         if wish.get("cwd") and os.path.isdir(wish["cwd"]):
             os.chdir(wish["cwd"])
+        self._names = wish, parent.get("buffers") or []
         if not self.jobs.start(parent["header"]["msg_id"]):
             parent["content"]["code"] = "raise KeyboardInterrupt('before the cell began')"
         await super().execute_request(stream, ident, parent)  # type: ignore[no-untyped-call]  # ipykernel's
+
+    async def do_execute(self, code: str, silent: bool, *arguments: Any, **keywords: Any) -> dict[str, Any]:
+        """First what came with the cell: here what is written belongs to the cell already, and a name that is also a
+        magic's is not taken for that yet.
+        """
+        self._install_names()
+        reply: dict[str, Any] = await super().do_execute(code, silent, *arguments, **keywords)  # type: ignore[no-untyped-call]
+        return reply
+
+    def _install_names(self) -> None:
+        (wish, buffers), self._names = self._names, ({}, [])
+        file = Path(wish["file"]) if wish.get("file") else None
+        if wish.get("names"):
+            data = file.read_bytes() if file else bytes(buffers[0]) if buffers else b""
+            for sentence in install_names(self.shell, wish["names"], data):
+                sys.stderr.write("choline: %s\n" % sentence)
+        if file:
+            file.unlink(missing_ok=True)
 
     async def dispatch_shell(self, msg: Any, /, *arguments: Any, **keywords: Any) -> None:
         await super().dispatch_shell(msg, *arguments, **keywords)

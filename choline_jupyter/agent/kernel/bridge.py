@@ -129,16 +129,17 @@ class Bridge:
     def _run_cell(self, frame: Frame) -> None:
         head = frame.header
         self._jobs.add(head["msg_id"], head["job"], head["attempt"])
+        end = head.get("code", len(frame.body))
         content = {
-            "code": frame.body.decode(),
+            "code": frame.body[:end].decode(),
             "silent": False,
             "store_history": True,
             "user_expressions": {},
             "allow_stdin": head.get("allow_stdin", True),
             "stop_on_error": False,
         }
-        metadata = {"choline": {"count": head.get("count"), "cwd": head.get("cwd")}}
-        self._send(self._shell, "execute_request", content, head["msg_id"], metadata)
+        metadata = {"choline": {key: head.get(key) for key in ("count", "cwd", "names", "file")}}
+        self._send(self._shell, "execute_request", content, head["msg_id"], metadata, [frame.body[end:]])
 
     def _answer(self, frame: Frame) -> None:
         """An answer that comes again after a cut is not typed twice; whoever attaches later is not asked any more."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -126,22 +126,29 @@ class FarHost:
 def make_far_host(
     monkeypatch: pytest.MonkeyPatch, link: Link | None = None, *, ping: float = PING, by_paramiko: bool = False
 ) -> Iterator[FarHost]:
-    """Behind a link or, without one, behind a proxy on the loopback. At the end nothing of it runs here or there."""
+    """Behind a link or, without one, behind a proxy on the loopback. At the end nothing of it runs here or there.
+
+    That holds also when the test fails: each end is tried, whatever becomes of the others.
+    """
     home = Isolation()
     settings = f"PATH={Path(sys.executable).parent}:/usr/bin:/bin {MARK}={home.environment[MARK]}"
     server = Server(settings, link.address, link.namespace) if link else Server(settings)
     home.environment["PATH"] = f"{server.client}:{home.environment['PATH']}"
     monkeypatch.chdir(home.folder)
-    with nullcontext() if link else Proxy(server.name, server.port) as proxy, patch.dict(os.environ, home.environment):
+    with ExitStack() as ends:
+        ends.callback(server.close)
+        proxy = None if link else ends.enter_context(Proxy(server.name, server.port))
+        ends.enter_context(patch.dict(os.environ, home.environment))
+        ends.callback(home.close)
         far = FarHost(home, server, proxy, ping)
+        ends.callback(far.client.close)
         way = _make_way(far, by_paramiko)
         monkeypatch.setattr(SSHProvider, "connect", lambda provider, label, access: way)
         far.tap = way
+        ends.callback(far.client.stop_all)
+        if proxy:
+            ends.callback(proxy.thaw)  # a test that failed may have left it frozen
         yield far
-        far.client.stop_all()
-        far.client.close()
-        home.close()
-    server.close()
 
 
 def _make_way(far: FarHost, by_paramiko: bool) -> TappedTransport:

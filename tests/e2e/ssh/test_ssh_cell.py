@@ -40,6 +40,12 @@ def test_a_cell_without_options_stays_on_the_host(kernel: DrivenKernel, server: 
     assert run.read() == "42 True\n"
 
 
+def test_names_of_the_notebook_go_along(kernel: DrivenKernel, server: Server) -> None:
+    kernel.run("import numpy as np\nscale, big = 3, np.arange(3_000_000)\ndef scaled(x):\n    return x * scale")
+    run = kernel.run(f"%%choline --host {server.address}\nscaled(2), int(big[-1]), 'SSH_CONNECTION' in os.environ")
+    assert run.read_result() == "(6, 2999999, True)"
+
+
 def test_no_line_is_lost_or_doubled_when_the_connection_is_cut_again_and_again(
     kernel: DrivenKernel, server: Server
 ) -> None:

@@ -1,0 +1,70 @@
+"""The notebook's own cells, as far as they have run here: which names they have bound, and with what text.
+
+Made by `capture.names`' caller, one per shell. Cells are parsed once, when somebody first asks. A `%%choline` cell is a
+call of IPython's in here, so it binds nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from choline_jupyter.capture.reads import Names, find_names
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+class Cell(NamedTuple):
+    """One cell that has run: its names and, by name, the text that defines a function or class."""
+
+    names: Names
+    definitions: dict[str, str]
+
+
+class History:
+    """`inputs` is the shell's own list of transformed cells, which grows; cell N of the notebook is its item N."""
+
+    def __init__(self, inputs: Sequence[str]) -> None:
+        self._inputs = inputs
+        self._cells: list[Cell] = []
+        self._written: dict[str, int] = {}
+        self._defined: dict[str, str] = {}
+
+    def find_write(self, name: str) -> int:
+        """The number of the cell that bound a name last; 0 for none."""
+        self._read()
+        return self._written.get(name, 0)
+
+    def find_definition(self, name: str) -> str:
+        """The text of the `def`, `class` or `name = lambda` that bound a name last; empty for none."""
+        self._read()
+        return self._defined.get(name, "")
+
+    def _read(self) -> None:
+        for number in range(len(self._cells), len(self._inputs)):
+            cell = _read_cell(self._inputs[number])
+            self._cells.append(cell)
+            for name in cell.names.writes:
+                self._written[name] = number
+                self._defined.pop(name, None)
+            self._defined.update(cell.definitions)
+
+
+def _read_cell(code: str) -> Cell:
+    try:
+        body = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return Cell(Names(), {})
+    return Cell(find_names(code), {name: text for node in body for name, text in _find_definitions(node, code)})
+
+
+def _find_definitions(node: ast.stmt, code: str) -> list[tuple[str, str]]:
+    lines = code.splitlines()
+    if isinstance(node, _DEFINITIONS):
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        return [(node.name, "\n".join(lines[first - 1 : node.end_lineno]))]
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+        text = ast.get_source_segment(code, node) or ""
+        return [(target.id, text) for target in node.targets if isinstance(target, ast.Name)]
+    return []

@@ -1,0 +1,121 @@
+"""What must be known over there for a cell to find the names that it reads: each name's kind decides how it travels.
+
+Called by `capture.sent`. Modules and what modules hold are imported again; functions and classes of the notebook travel
+as the text of the cell that defined them, with what they read in turn; data travels as data (`wire.value`). Nothing is
+pickled: what has no safe form stays here, and is named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+from choline_jupyter.capture.history import History
+from choline_jupyter.capture.reads import find_names
+from choline_jupyter.wire.value import Buffer, Unsendable, encode_value
+
+_NOTEBOOK = "__main__"
+_Definition = (FunctionType, type)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One name on its way: what `agent.kernel.names` is to do, and the bytes that belong to it."""
+
+    name: str
+    act: dict[str, Any]
+    buffers: tuple[Buffer, ...] = ()
+
+    def find_digest(self) -> str:
+        """Of the content: the same for the same value."""
+        digest = hashlib.sha256(json.dumps(self.act, sort_keys=True).encode())
+        for buffer in self.buffers:
+            digest.update(buffer)
+        return digest.hexdigest()
+
+
+@dataclass
+class Gathered:
+    """The items in the order in which they are to be made, and why others stay here, by name."""
+
+    items: list[Item] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
+
+
+def gather(
+    names: Iterable[str], namespace: Mapping[str, Any], history: History, is_ours: Callable[[str], bool]
+) -> Gathered:
+    """What of `names` the notebook's namespace has, with what that needs; `is_ours(name)` says what is not over there."""
+    return _Gatherer(namespace, history, is_ours).gather(names)
+
+
+class _Gatherer:
+    def __init__(self, namespace: Mapping[str, Any], history: History, is_ours: Callable[[str], bool]) -> None:
+        self._namespace, self._history, self._is_ours = namespace, history, is_ours
+        self._found = Gathered()
+        self._seen: set[str] = set()
+
+    def gather(self, names: Iterable[str]) -> Gathered:
+        for name in sorted(names):
+            self._take(name)
+        return self._found
+
+    def _take(self, name: str) -> None:
+        if name in self._seen or name not in self._namespace or not self._is_ours(name):
+            return
+        self._seen.add(name)
+        try:
+            self._found.items.append(self._make(name, self._namespace[name]))
+        except Unsendable as reason:
+            self._found.kept[name] = str(reason)
+
+    def _make(self, name: str, value: Any) -> Item:
+        if isinstance(value, ModuleType):
+            return Item(name, {"do": "import", "module": value.__name__})
+        if self._history.find_definition(name) and _is_defined_here(value):
+            return self._make_definition(name)
+        if isinstance(value, (*_Definition, BuiltinFunctionType)) or _has_home(value):
+            return self._make_reference(name, value)
+        buffers: list[Buffer] = []
+        told = encode_value(value, buffers)
+        return Item(name, {"do": "value", "value": told}, tuple(buffers))
+
+    def _make_definition(self, name: str) -> Item:
+        source = self._history.find_definition(name)
+        for needed in sorted(find_names(source).reads):
+            self._take(needed)
+        return Item(name, {"do": "run", "source": source})
+
+    def _make_reference(self, name: str, value: Any) -> Item:
+        """Something that a module holds, or another name for something of the notebook's."""
+        home, path = str(getattr(value, "__module__", "") or ""), str(getattr(value, "__qualname__", ""))
+        if home == _NOTEBOOK:
+            if self._namespace.get(path) is not value or path == name:
+                raise Unsendable(f"{path or type(value).__name__}, whose definition is in no cell that has run here")
+            self._take(path)
+            return Item(name, {"do": "alias", "of": path})
+        if home and _look_up(home, path) is value:
+            return Item(name, {"do": "from", "module": home, "path": path})
+        raise Unsendable(f"a {type(value).__name__} that its module does not hold under its name")
+
+
+def _is_defined_here(value: Any) -> bool:
+    """Whether a cell's `def` or `class` has made it, decorated or not."""
+    return getattr(value, "__module__", None) == _NOTEBOOK and hasattr(value, "__qualname__")
+
+
+def _has_home(value: Any) -> bool:
+    """Whether it is a callable that a module holds, such as a numpy ufunc or a C function."""
+    return callable(value) and bool(getattr(value, "__module__", "")) and bool(getattr(value, "__qualname__", ""))
+
+
+def _look_up(home: str, path: str) -> object:
+    found: object = sys.modules.get(home)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found
