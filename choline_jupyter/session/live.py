@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Answer = asyncio.Future[dict[str, Any]]
 
+_LARGEST = 15 << 20  # of code: a job travels in one frame
 _ENDINGS = {"died": JobState.FAILED, "cancelled": JobState.CANCELLED}
 
 
@@ -81,13 +82,18 @@ class LiveSession:
         `header` has msg_id, count, cwd, allow_stdin, and with names that go along: `names` (what to make of them), and
         where their bytes are if not in `extra`.
         """
+        self.failure = None  # what went wrong with an earlier job
+        data = code.encode(errors="replace")
+        if len(data) + len(extra) > _LARGEST:
+            self._fail(
+                AgentFailed("A job of more than 15 MB cannot be sent.", "Put its data into a file and read it there.")
+            )
+            return
         digest = hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
         row = dataclasses.replace(
             job, code=code, code_digest=digest, state=JobState.RUNNING, created_at=time.time(), started_at=time.time()
         )
         self.jobs[job.id] = row
-        self.failure = None  # what went wrong with an earlier job
-        data = code.encode(errors="replace")
         wish = {"session": self.row.id, "job": job.id, "attempt": job.attempt, "code": len(data), **header}
         self._runs[job.id] = self._keep(self._run(self.connection.ask(Type.RUN, wish, data + extra), job.id))
         self._store.save_job(row)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from choline_jupyter.errors import AgentFailed
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.feed import WINDOW
 from choline_jupyter.session.live import LiveSession
@@ -163,3 +164,10 @@ def test_a_record_that_is_always_damaged_is_lost_and_said_to_be(tap: TappedTrans
     assert client.engine.store.flush()
     seqs = client.engine.store.find_contiguous(session.row.id)
     assert seqs[events[-1].series] == events[-1].seq
+
+
+def test_a_job_that_no_frame_holds_is_refused(client: EngineClient) -> None:
+    session = warm(client, "too large")
+    with pytest.raises(AgentFailed, match="more than 15 MB"):
+        client.run(session, "#" * (16 << 20))
+    assert read_result(client.run(session, "1 + 1")) == "2"
