@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import threading
 from pathlib import Path
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
@@ -20,6 +21,7 @@ class BlobFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._turn = threading.Lock()  # two clients may send the same blob
 
     def find(self, digest: str) -> Path:
         """Where a blob is, or would be."""
@@ -33,9 +35,14 @@ class BlobFolder:
 
     def put(self, digest: str, offset: int, size: int, data: bytes) -> bool:
         """Keep a piece; True when the blob is whole with it. A blob whose bytes are wrong is thrown away: ValueError."""
+        with self._turn:
+            return self.find(digest).exists() or self._put(digest, offset, size, data)
+
+    def remove(self, digest: str) -> None:
+        self.find(digest).unlink(missing_ok=True)
+
+    def _put(self, digest: str, offset: int, size: int, data: bytes) -> bool:
         path = self.find(digest)
-        if path.exists():
-            return True
         part = path.with_suffix(".part")
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_at(part, offset, data)
@@ -46,9 +53,6 @@ class BlobFolder:
             raise ValueError("a blob came damaged")
         os.replace(part, path)
         return True
-
-    def remove(self, digest: str) -> None:
-        self.find(digest).unlink(missing_ok=True)
 
     def _count(self, digest: str) -> int:
         try:
