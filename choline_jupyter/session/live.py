@@ -214,7 +214,7 @@ class LiveSession:
     def _end(self, reason: str) -> None:
         """Its id is not used again: what is opened under its name next is another session.
 
-        Jobs that are still open then will get no other end than this one.
+        Jobs that are still open then will get no other end than this one; a job that is on its way has its answer.
         """
         self.has_ended = True
         self._store.save_session(dataclasses.replace(self.row, state=SessionState.STOPPED))
@@ -235,7 +235,11 @@ class LiveSession:
         rows: dict[str, JobRow] = {}
         with suppress(StoreError):
             rows = {row.id: row for row in self._store.list_jobs(self.row.id)}
-        return [row for row in (rows | self.jobs).values() if row.state.is_open]
+        return [row for row in (rows | self.jobs).values() if row.state.is_open and not self._is_on_its_way(row.id)]
+
+    def _is_on_its_way(self, job: str) -> bool:
+        """Whether the agent has not said yet if it takes the job."""
+        return job in self._runs and not self._runs[job].done()
 
     def _save(self, row: JobRow) -> None:
         """Keep the row, here only as long as more may happen to it."""

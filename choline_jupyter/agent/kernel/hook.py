@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import threading
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -53,17 +54,24 @@ class OutputHook:
         """Take the place of `IOPubThread.send_multipart`.
 
         ipykernel's own schedules the sending once more when it is in its thread already, so that a flush returns before
-        what it flushes has been sent, and a process that dies next takes it along.
+        what it flushes has been sent, and a process that dies next takes it along. Here that is done only where it keeps
+        the order: when something that another thread has published is still on its way.
         """
         send = thread.send_multipart
+        waiting: deque[None] = deque()
+
+        def append_in_turn(message: Sequence[Any]) -> None:
+            waiting.popleft()
+            self.append(message)
 
         def append_or_send(message: Sequence[Any], *args: Any, **kwargs: Any) -> None:
             if os.getpid() != self._pid:
                 send(message, *args, **kwargs)
-            elif threading.current_thread() is thread.thread:
+            elif threading.current_thread() is thread.thread and not waiting:
                 self.append(message)
             else:
-                thread.schedule(partial(self.append, message))
+                waiting.append(None)
+                thread.schedule(partial(append_in_turn, message))
 
         thread.send_multipart = append_or_send
 

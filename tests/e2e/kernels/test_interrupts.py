@@ -38,9 +38,9 @@ OPENING = """
 print("sleeping", flush=True)
 get_ipython().run_cell_magic("choline", "--session fresh", "import time; time.sleep(600)")
 """
+# What the shell prints is read by IPython's loop that hands Ctrl-C on; before that loop, IPython itself loses it.
 SHELL = """
-print("sleeping", flush=True)
-!sleep 612
+!echo sleeping; sleep 612
 """
 
 

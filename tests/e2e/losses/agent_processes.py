@@ -17,13 +17,32 @@ PATIENCE = 40.0
 
 
 def find_supervisors(home: Isolation) -> list[psutil.Process]:
-    """Forked by a connector or started by a fork server; one that has just been killed is none."""
-    return [process for process in home.find_agent() if "forkserver" not in process.cmdline()]
+    """Forked by a connector or started by a fork server; one that has just been killed is none.
+
+    Nor is its child, which keeps its command line until it has become the fork server.
+    """
+    found = [process for process in home.find_agent() if "forkserver" not in _read_command(process)]
+    pids = {process.pid for process in found}
+    return [process for process in found if _read_parent(process) not in pids]
 
 
 def find_fork_servers(home: Isolation) -> list[psutil.Process]:
     """Those that have imported nothing and those that have imported torch."""
     return [process for process in home.find_agent() if "forkserver" in process.cmdline()]
+
+
+def _read_command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return ["forkserver"]
+
+
+def _read_parent(process: psutil.Process) -> int:
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def kill(*processes: psutil.Process) -> None:
