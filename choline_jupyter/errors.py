@@ -19,8 +19,11 @@
     │   ├── OutOfMemory
     │   ├── Interrupted
     │   └── DiskFull
-    └── DataError               what is kept on this machine
-        └── StoreFailed         ledger or event store could not be read or written
+    └── DataError               what is kept on this machine, or comes to it
+        ├── StoreFailed         ledger or event store could not be read or written
+        ├── TooLarge            more than was agreed to would come
+        ├── CorruptBlob         what came is not what was announced
+        └── NoRoom              this machine's disk is full
 
 Raised by every package but `agent`, `wire`, `store` and `model`; shown by `magic` and `cli`. Promise: no name here is a
 builtin's, and what the user sees of an error is its own sentences, never a stack of this project. (IPython ignores
@@ -162,6 +165,18 @@ class DataError(CholineError):
 
 class StoreFailed(DataError):
     """The ledger or the event store failed."""
+
+
+class TooLarge(DataError):
+    """More than was agreed to would come from another machine; nothing of it was accepted."""
+
+
+class CorruptBlob(DataError):
+    """What came from another machine is not what it announced."""
+
+
+class NoRoom(DataError):
+    """The disk of this machine is full."""
 
 
 def make_remote_exception(

@@ -1,7 +1,8 @@
-"""Blobs: what clients have sent in bulk, files named by the SHA-256 of their content.
+"""Blobs: what clients have sent or are to fetch in bulk, files named by the SHA-256 of their content.
 
-Called by the supervisor for its clients, in an executor's threads. A blob is whole or not there: what has come of one is
-in a `.part` file, so that a transfer goes on where it was cut, and only bytes with the right digest get the name.
+Called by the supervisor for its clients, in an executor's threads, and by a rank that has something for a client. A blob
+is whole or not there: what has come of one is in a `.part` file, so that a transfer goes on where it was cut, and only
+bytes with the right digest get the name. What serves to whom it was sent or fetched is removed by that.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ import hashlib
 import os
 import re
 import threading
+import uuid
+from collections.abc import Iterable
 from pathlib import Path
+
+from choline_jupyter.wire.record import Buffer
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _READ = 1 << 20
@@ -37,6 +42,31 @@ class BlobFolder:
         """Keep a piece; True when the blob is whole with it. A blob whose bytes are wrong is thrown away: ValueError."""
         with self._turn:
             return self.find(digest).exists() or self._put(digest, offset, size, data)
+
+    def read(self, digest: str, offset: int, count: int) -> tuple[bytes, int]:
+        """A piece of a blob, and how large the whole is; FileNotFoundError where there is none."""
+        fd = os.open(self.find(digest), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            return os.pread(fd, count, offset), os.fstat(fd).st_size
+        finally:
+            os.close(fd)
+
+    def add(self, pieces: Iterable[Buffer]) -> tuple[str, int]:
+        """Make a blob of bytes of this machine; gives its digest and size. Nothing is left of one that has no room."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = self._folder / ("%s.new" % uuid.uuid4().hex)
+        digest = hashlib.sha256()
+        try:
+            with open(temporary, "wb") as file:
+                for piece in pieces:
+                    digest.update(piece)
+                    file.write(piece)
+                size = file.tell()
+            os.replace(temporary, self.find(digest.hexdigest()))
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return digest.hexdigest(), size
 
     def remove(self, digest: str) -> None:
         self.find(digest).unlink(missing_ok=True)

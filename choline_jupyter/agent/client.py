@@ -15,7 +15,7 @@ from choline_jupyter.agent.journal import JournalReader
 from choline_jupyter.agent.machine import describe_machine
 from choline_jupyter.agent.pump import Pump
 from choline_jupyter.model.event import SUPERVISOR_RANK
-from choline_jupyter.wire.frame import PROTOCOL, Frame, FrameDecoder, Type, encode_frame
+from choline_jupyter.wire.frame import CHUNK, PROTOCOL, Frame, FrameDecoder, Type, encode_frame
 from choline_jupyter.wire.record import WireError
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ class Client:
         except OSError as error:
             reply = {"refused": "failed", "message": "The agent cannot do that: %s." % error}
         if "id" in frame.header and reply is not None:
-            self._write(Type.REPLY, {"id": frame.header["id"], **reply})
+            body = reply.pop("body", b"")
+            self._write(Type.REPLY, {"id": frame.header["id"], **reply}, body)
+            if body:
+                await self._writer.drain()  # a client that asks for much and reads slowly waits for itself
 
     async def _hello(self, frame: Frame) -> None:
         self._is_welcome = frame.header.get("protocol") == PROTOCOL
@@ -173,6 +176,18 @@ class Client:
         except ValueError as error:
             raise Refused("damaged", str(error)) from None
 
+    async def _fetch(self, frame: Frame) -> dict[str, Any]:
+        head, read = frame.header, self._supervisor.blobs.read
+        try:
+            data, size = await _in_thread(read, head["blob"], int(head["offset"]), min(int(head["count"]), CHUNK))
+        except FileNotFoundError:
+            raise Refused("no-blob", "It is not on that machine any more.") from None
+        return {"size": size, "body": data}
+
+    async def _drop(self, frame: Frame) -> dict[str, Any]:
+        self._supervisor.blobs.remove(frame.header["blob"])
+        return {}
+
     async def _provide(self, frame: Frame) -> dict[str, Any]:
         """What a session wanted, or how far that is."""
         session = self._supervisor.find(frame.header["session"])
@@ -225,6 +240,8 @@ _HANDLERS: dict[Type, Any] = {
     Type.HAVE: Client._have,
     Type.BLOB: Client._blob,
     Type.PROVIDE: Client._provide,
+    Type.FETCH: Client._fetch,
+    Type.DROP: Client._drop,
 }
 
 

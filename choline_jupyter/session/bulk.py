@@ -1,19 +1,21 @@
-"""Bulk bytes for a machine: blobs on a channel of their own, so that no output waits for them.
+"""Bulk bytes for a machine and from it: blobs on a channel of their own, so that no output waits for them.
 
-Made by `session.engine`, one per machine; runs in its event loop. What the machine has already is not sent, and a transfer
-that was cut goes on where it was.
+Made by whoever has a connection; runs in the engine's event loop. What the machine has already is not sent, and a transfer
+that was cut goes on where it was, either way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
-from choline_jupyter.errors import HostError
+from choline_jupyter.errors import HostError, TooLarge
 from choline_jupyter.session.connection import Connection, Refused
+from choline_jupyter.session.download import Download
 from choline_jupyter.transport.channel import Channel, Transport, TransportError
 from choline_jupyter.wire.frame import CHUNK, Type
 
@@ -37,7 +39,7 @@ class _Beside(Transport):
 
 
 class Bulk:
-    """The second channel to the machine of `connection`; it is opened by a `put` and closed behind it."""
+    """The second channel to the machine of `connection`; it is opened by a `put` or `get` and closed behind it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -45,11 +47,35 @@ class Bulk:
 
     async def put(self, files: Mapping[str, Path], progress: Progress = lambda count: None) -> None:
         """Have files (by their SHA-256) on the machine; `progress(bytes)` is called as they arrive. Raises HostError."""
+        async with self._open() as channel:
+            await _send(channel, files, progress)
+
+    async def get(
+        self,
+        files: Mapping[str, Path],
+        sizes: Mapping[str, int],
+        progress: Progress = lambda count: None,
+        quota: int | None = None,
+    ) -> None:
+        """Have blobs (by their SHA-256) of the machine in files here, whose folders exist.
+
+        `sizes` is what the machine has declared of each: if that is more than `quota`, nothing is asked for, and more
+        than that is not accepted. Raises TooLarge, CorruptBlob, NoRoom, HostError; what has come is kept for next time.
+        """
+        total = sum(sizes[digest] for digest in files)
+        if quota is not None and total > quota:
+            raise TooLarge(f"{total} bytes would come, {quota} are allowed.", "Bring less at once.")
+        async with self._open() as channel:
+            for digest, path in files.items():
+                await Download(channel, digest, path, sizes[digest], progress).run()
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Connection]:
         async with self._turn:
             channel = Connection(_Beside(self._connection))
             await channel.open()
             try:
-                await _send(channel, files, progress)
+                yield channel
             finally:
                 await channel.close()
 

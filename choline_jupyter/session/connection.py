@@ -53,10 +53,10 @@ class Refused(HostError):
 
 
 class _Pending:
-    """A request on its way: what to send again, and who waits."""
+    """A request on its way: what to send again, who waits, and how large a body the answer may have."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    def __init__(self, data: bytes, limit: int) -> None:
+        self.data, self.limit = data, limit
         self.answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
 
@@ -101,17 +101,19 @@ class Connection:
         except TransportError as error:
             raise HostError(str(error), error.hint) from None
 
-    async def request(self, type: Type, header: dict[str, Any], body: Buffer = b"") -> dict[str, Any]:
+    async def request(self, type: Type, header: dict[str, Any], body: Buffer = b"", limit: int = 0) -> dict[str, Any]:
         """Ask and wait for the answer, across channels; raises Refused, ConnectionLost."""
-        answer = await self.ask(type, header, body)
+        answer = await self.ask(type, header, body, limit)
         if "refused" in answer:
             raise Refused(str(answer["refused"]), str(answer.get("message", "")))
         return answer
 
-    def ask(self, type: Type, header: dict[str, Any], body: Buffer = b"") -> asyncio.Future[dict[str, Any]]:
-        """Send a request now; the answer comes later."""
+    def ask(
+        self, type: Type, header: dict[str, Any], body: Buffer = b"", limit: int = 0
+    ) -> asyncio.Future[dict[str, Any]]:
+        """Send a request now; the answer comes later, with its `body` if that has at most `limit` bytes."""
         number = next(self._ids)
-        pending = self._pending[number] = _Pending(encode_frame(type, {"id": number, **header}, body))
+        pending = self._pending[number] = _Pending(encode_frame(type, {"id": number, **header}, body), limit)
         self._write(pending.data)
         self._needed.set()
         return pending.answer
@@ -214,11 +216,11 @@ class Connection:
                 await follower.take(int(frame.header["rank"]), int(frame.header["epoch"]), frame.body)
                 self._delay = 0.0
         elif frame.type is Type.REPLY:
-            self._settle(frame.header)
+            self._settle(frame.header, frame.body)
         elif frame.type is Type.HELLO:
             self._greet(frame.header)
 
-    def _settle(self, answer: dict[str, Any]) -> None:
+    def _settle(self, answer: dict[str, Any], body: bytes) -> None:
         follower = self._follows.pop(answer["id"], None)
         if follower and "refused" in answer:
             self.unfollow(follower.session)
@@ -226,7 +228,7 @@ class Connection:
         pending = self._pending.pop(answer["id"], None)
         if pending and not pending.answer.done():
             self._delay = 0.0
-            pending.answer.set_result(answer)
+            pending.answer.set_result(_join(answer, body, pending.limit))
 
     def _greet(self, peer: dict[str, Any]) -> None:
         self.peer = peer
@@ -275,3 +277,10 @@ class Connection:
         if self._channel and not self._channel.writer.is_closing():
             self.frames_sent += 1
             self._channel.writer.write(data)
+
+
+def _join(answer: dict[str, Any], body: bytes, limit: int) -> dict[str, Any]:
+    """The answer with its body; a body that nobody asked for is a refusal."""
+    if len(body) > limit:
+        return {"refused": "oversized", "message": f"That machine sent {len(body)} bytes where {limit} were asked for."}
+    return {**answer, "body": body} if limit else answer

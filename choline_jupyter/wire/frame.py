@@ -44,6 +44,8 @@ class Type(enum.IntEnum):
     BLOB = 17  # client: a piece of a blob
     PROVIDE = 18  # client: what a session wanted, or how far that is
     PROBE = 19  # client: what has this machine
+    FETCH = 20  # client: a piece of a blob; the reply's body has it
+    DROP = 21  # client: a blob has arrived and is not needed over there
 
 
 class Frame(NamedTuple):

@@ -64,3 +64,27 @@ def test_removed(tmp_path: Path) -> None:
     folder.remove(DIGEST)
     folder.remove(DIGEST)
     assert folder.find_missing([DIGEST]) == {DIGEST: 0}
+
+
+@given(pieces=st.lists(st.binary(max_size=20), max_size=5), offset=st.integers(0, 120), count=st.integers(0, 120))
+def test_what_is_added_can_be_read(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], offset: int, count: int
+) -> None:
+    folder, whole = BlobFolder(tmp_path_factory.mktemp("blobs")), b"".join(pieces)
+    digest, size = folder.add(pieces)
+    assert (digest, size) == (hashlib.sha256(whole).hexdigest(), len(whole))
+    assert folder.read(digest, offset, count) == (whole[offset : offset + count], size)
+
+
+def test_what_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        BlobFolder(tmp_path).add(b"x" if number else bytes(1 // number) for number in (1, 0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    folder = BlobFolder(tmp_path)
+    folder.find(DIGEST).symlink_to(tmp_path / "secret")
+    with pytest.raises(OSError, match="symbolic"):
+        folder.read(DIGEST, 0, 10)
