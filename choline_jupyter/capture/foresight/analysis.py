@@ -1,0 +1,71 @@
+"""One question, start to end: walks the given pieces of code and gathers what they need.
+
+Called by `foresee`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from choline_jupyter.capture.foresight.budget import Budget, Exhausted
+from choline_jupyter.capture.foresight.definitions import escape, run_unseen
+from choline_jupyter.capture.foresight.disk import Disk
+from choline_jupyter.capture.foresight.locate import Finder
+from choline_jupyter.capture.foresight.machine import Machine
+from choline_jupyter.capture.foresight.need import Need, Source
+from choline_jupyter.capture.foresight.parse import parse_cell
+from choline_jupyter.capture.foresight.record import Record
+from choline_jupyter.capture.foresight.value import Module
+
+
+def analyse(
+    sources: Sequence[Source], directory: str, namespace: Mapping[str, Any], search_path: list[str], steps: int
+) -> list[Need]:
+    """The needs of some pieces of code."""
+    budget = Budget(steps)
+    disk = Disk(budget)
+    record = Record(disk, directory)
+    finder = Finder(disk, list(dict.fromkeys([directory, *search_path])))
+    machine = Machine(disk, record, finder, budget, namespace)
+    notebook = machine.make_module("")
+    try:
+        for source in sources:
+            _walk(machine, source, notebook)
+        _walk_rest(machine)
+    except (Exhausted, RecursionError, MemoryError):
+        pass  # what was found so far is right, and better than nothing
+    return record.finish()
+
+
+def _walk(machine: Machine, source: Source, notebook: Module) -> None:
+    tree = parse_cell(source.code)
+    machine.label = source.label
+    machine.is_context = machine.record.is_muted = not source.is_target
+    if not source.label.endswith(".py"):
+        notebook.label = source.label
+        machine.run(tree.body, notebook.scope)
+        return
+    path = os.path.normpath(os.path.join(machine.start, source.label))
+    script = Module("__main__", path, source.label)
+    words = None if source.arguments is None else [(word,) for word in source.arguments]
+    with machine.as_program(path, words):
+        machine.run(tree.body, script.scope)
+        _walk_hooked(machine)
+
+
+def _walk_hooked(machine: Machine) -> None:
+    """Functions that a decorator gave to a library, which calls them later."""
+    for function in machine.hooked:
+        escape(machine, function)
+    machine.hooked.clear()
+
+
+def _walk_rest(machine: Machine) -> None:
+    """What Python and libraries call by themselves: hooks, and methods such as `__getitem__`."""
+    machine.record.is_muted = False
+    _walk_hooked(machine)
+    for instance in machine.instances:  # grows while it is walked
+        if not instance.is_muted:
+            run_unseen(machine, instance)

@@ -1,0 +1,94 @@
+"""The disk as an oracle: what exists, what a pattern matches. One per call of `foresee`; nothing is opened here.
+
+Promise: never raises, never follows a folder into its depths, and remembers what it has asked.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+
+from choline_jupyter.capture.foresight.budget import Budget
+from choline_jupyter.capture.foresight.value import ANY, DEEP
+
+MOST_MATCHES = 5000
+
+
+class Disk:
+    """Answers about paths, each asked once."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._kinds: dict[str, str] = {}
+        self._listed: dict[str, list[str]] = {}
+
+    def find_kind(self, path: str) -> str:
+        """`file`, `folder`, or empty for what is neither."""
+        if path not in self._kinds:
+            self._budget.spend(10)
+            self._kinds[path] = _look_at(path)
+        return self._kinds[path]
+
+    def expand(self, pattern: str) -> list[str]:
+        """What a path with unknown pieces may be: each piece stands for text within one folder or file name."""
+        found = [""]
+        for part in pattern.split("/")[1:]:
+            if ANY in part:
+                found = [path for folder in found for path in self._match(folder, part)][:MOST_MATCHES]
+            else:
+                found = [path + "/" + part for path in found]
+                found = [path for path in found if self.find_kind(path)] if len(found) > 1 else found
+        return [path for path in found if self.find_kind(path)]
+
+    def _match(self, folder: str, part: str) -> list[str]:
+        expression = re.compile(".*".join(re.escape(piece) for piece in part.split(ANY)) + r"\Z", re.DOTALL)
+        self._budget.spend(20)
+        names = self._list(folder or "/")
+        self._budget.spend(len(names) // 20)
+        return [folder + "/" + name for name in names if expression.match(name) and not name.startswith(".")]
+
+    def _list(self, folder: str) -> list[str]:
+        if folder not in self._listed:
+            names: list[str] = []
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        names.append(entry.name)
+                        if len(names) % 1000 == 0:
+                            self._budget.spend(1000)
+            except (OSError, ValueError):
+                pass
+            self._listed[folder] = sorted(names)
+        return self._listed[folder]
+
+
+def _look_at(path: str) -> str:
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - thousands of these are asked; a Path each would double the time
+    except (OSError, ValueError):
+        return ""
+    return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else ""
+
+
+def to_pattern(glob: str) -> str:
+    """A shell's wildcards as unknown pieces."""
+    if not re.search(r"[*?\[]", glob):
+        return glob
+    parts = [DEEP if part == "**" else _piece(part) for part in glob.split("/")]
+    return "/".join(parts)
+
+
+def _piece(part: str) -> str:
+    return re.sub(r"\*+|\?+|\[[^\]]*\]", ANY, part)
+
+
+def has_magic(text: str) -> bool:
+    """Whether a text has unknown pieces."""
+    return ANY in text or DEEP in text
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a path may be what the pattern says."""
+    return fnmatch.fnmatchcase(path, re.sub(r"([*?\[])", r"[\1]", pattern).replace(ANY, "*"))
