@@ -35,8 +35,11 @@ def analyse(
             _walk(machine, source, notebook)
         _walk_rest(machine)
     except (Exhausted, RecursionError, MemoryError):
-        pass  # what was found so far is right, and better than nothing
-    return record.finish()
+        budget.grant(20_000)  # what was found so far is right, and better than nothing
+    try:
+        return record.finish()
+    except Exhausted:
+        return record.list_needs()
 
 
 def _walk(machine: Machine, source: Source, notebook: Module) -> None:

@@ -13,6 +13,7 @@ from choline_jupyter.capture.foresight.calls import Call
 from choline_jupyter.capture.foresight.value import (
     NOTHING,
     UNKNOWN,
+    Class,
     Function,
     Items,
     Opaque,
@@ -39,6 +40,17 @@ class _Option:
     action: str
     is_many: bool
     convert: Value
+
+
+@dataclass(eq=False)
+class SettingsParser:
+    """A parser that gives objects of data classes, made with their defaults."""
+
+    made: list[Value]
+
+    def call(self, machine: Machine, call: Call) -> Value:
+        """A method of the parser."""
+        return (Items(list(self.made)),) if call.name.startswith("parse_") else UNKNOWN
 
 
 @dataclass(eq=False)
@@ -145,6 +157,18 @@ def _make(machine: Machine, call: Call) -> Value:
     return (Parser(),)
 
 
+def _make_of_classes(machine: Machine, call: Call) -> Value:
+    """`transformers.HfArgumentParser((A, B))`: one object of each data class."""
+    kinds = call.get(0, "dataclass_types")
+    inner = [each for value in make_items(kinds).elements for each in value] if not _is_class(kinds) else list(kinds)
+    made = [machine.call(each, Call("", [], {}, call.node)) for each in inner]
+    return (SettingsParser(made),)
+
+
+def _is_class(value: Value) -> bool:
+    return all(isinstance(each, Class) for each in value)
+
+
 def _define_flag(machine: Machine, call: Call) -> Value:
     """`absl.flags.DEFINE_string("name", default, help)`."""
     flags = machine.flags
@@ -155,6 +179,7 @@ def _define_flag(machine: Machine, call: Call) -> Value:
 
 _DEFINES = [f"absl.flags.DEFINE_{kind}" for kind in ("string", "integer", "float", "bool", "boolean", "enum", "list")]
 HANDLERS: dict[str, Callable[[Any, Call], Value]] = {
+    "transformers.HfArgumentParser": _make_of_classes,
     **dict.fromkeys(["argparse.ArgumentParser", "configargparse.ArgParser", "jsonargparse.ArgumentParser"], _make),
     **dict.fromkeys(_DEFINES, _define_flag),
 }

@@ -54,7 +54,11 @@ def make_function(machine: Machine, node: Any, scope: Scope) -> Function:
     ]
     # The names of a class body are not seen by its methods.
     home = scope.parent if scope.method is not None and scope.method[0] is None else scope
-    return Function(node, home or scope, {name: machine.evaluate(default, scope) for name, default in pairs})
+    saved, machine.record.is_deaf = machine.record.is_deaf, True
+    try:
+        return Function(node, home or scope, {name: machine.evaluate(default, scope) for name, default in pairs})
+    finally:
+        machine.record.is_deaf = saved
 
 
 def call_function(machine: Machine, function: Function, args: list[Value], call: Call, owner: Any = None) -> Value:
@@ -114,6 +118,9 @@ def walk_class(machine: Machine, node: ast.ClassDef, scope: Scope) -> str:
     made.fields = [
         each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
     ]
+    hook = next((base.find("__init_subclass__") for base in made.bases if isinstance(base, Class)), None)
+    if hook:
+        call_method(machine, made, hook[0], [], Call("", [], {}))
     value: Value = (made,)
     for decorator in reversed(node.decorator_list):
         value = decorators.apply(machine, decorator, value, made, scope)

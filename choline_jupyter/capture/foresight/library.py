@@ -21,6 +21,7 @@ from choline_jupyter.capture.foresight import (
     module_calls,
 )
 from choline_jupyter.capture.foresight.calls import Call
+from choline_jupyter.capture.foresight.disk import has_magic, to_pattern
 from choline_jupyter.capture.foresight.record import looks_like_file, looks_like_output
 from choline_jupyter.capture.foresight.value import (
     ANY,
@@ -67,6 +68,8 @@ _SILENT = re.compile(
     r"startswith|endswith|split|strip|isinstance|hasattr|len|str|repr|getlogger|logger|event|skip|mark|fail|format|"
     r"set_title|text|annotate|display|markdown|html|style|use|ylabel|xlabel|legend|environ.*|setdefault|.*error|.*exception)$"
 )
+_QUERIES = frozenset({"sql", "execute", "executemany", "query", "read_sql", "read_sql_query", "scan"})
+_QUOTED = re.compile(r"""['"]([^'"\n]{3,200})['"]""")
 _MODE = re.compile(r"[rwax][bt]?\+?[bt]?\Z")
 _MAPS = frozenset({"map", "imap", "imap_unordered", "map_async", "starmap", "apply", "applymap", "filter", "thread_map", "process_map"})
 _SUBMITS = frozenset({"submit", "apply_async", "Thread", "Process", "Timer", "spawn", "delayed"})
@@ -127,13 +130,15 @@ def _touch_paths(machine: Machine, call: Call) -> None:
     is_read = bool(_READS.match(call.last)) and not is_write
     for name, value in [*(("", each) for each in call.args), *call.kwargs.items()]:
         is_output = is_write or looks_like_output(name) or name in {"project", "dst", "dest", "default_root_dir", "dirpath"}
-        for each in _spread(value):
+        for each in value if is_output else _spread(value):  # what a writer gets in tables is what it writes
             if isinstance(each, (str, PathText)):
                 text = each if isinstance(each, str) else each.text
                 if is_output:
                     _write(machine, text)
                 elif text.strip(ANY):
                     _read(machine, text, call, is_read=is_read or isinstance(each, PathText), is_path=isinstance(each, PathText))
+                    if call.last in _QUERIES:
+                        _read_quoted(machine, text, call)
             elif isinstance(each, Content) and not is_output:
                 machine.record.read(each.path, machine.why(f"{call.last}(...)"))
 
@@ -153,7 +158,8 @@ def _write(machine: Machine, text: str) -> None:
 
 def _read(machine: Machine, text: str, call: Call, *, is_read: bool, is_path: bool) -> None:
     why = machine.why(f"{call.last}(...)")
-    is_pattern = ANY in text
+    text = to_pattern(text) if is_read else text
+    is_pattern = has_magic(text)
     if is_pattern and not is_read:
         return
     if not (is_read or looks_like_file(text)):
@@ -164,6 +170,13 @@ def _read(machine: Machine, text: str, call: Call, *, is_read: bool, is_path: bo
         return
     if machine.record.read(text, why) and not is_pattern and not is_folder:
         configs.read_names(machine, path)
+
+
+def _read_quoted(machine: Machine, text: str, call: Call) -> None:
+    """Files that a query names in quotes, as duckdb takes them."""
+    for quoted in _QUOTED.findall(text):
+        if looks_like_file(quoted):
+            machine.record.read(to_pattern(quoted), machine.why(f"{call.last}(...)"), folders=False, listed=True)
 
 
 def _call_back(machine: Machine, call: Call) -> Value:

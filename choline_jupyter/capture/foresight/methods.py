@@ -39,7 +39,7 @@ def call(machine: Machine, bound: Bound, call: Call) -> Value:
         return containers.call_items(machine, receiver, call)
     if isinstance(receiver, Table):
         return containers.call_table(machine, receiver, call)
-    if isinstance(receiver, arguments.Parser):
+    if isinstance(receiver, (arguments.Parser, arguments.SettingsParser)):
         return receiver.call(machine, call)
     if isinstance(receiver, Content):
         return _call_content(machine, receiver, call)

@@ -19,6 +19,16 @@ _SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "
 _OUTPUT = re.compile(r"(?i)(^|[_.-])(out|outputs?|logs?|logging|runs?|results?|save|saved|checkpoints?|wandb|mlruns)([_.-]|$)")
 _FILE_LIKE = re.compile(r"[^\s]\.[A-Za-z][A-Za-z0-9_]{0,11}$")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]{1,10}://")
+# Files that a format keeps beside the one that is named: in the place of its ending, or behind it.
+_COMPANIONS = {
+    ".shp": (".dbf", ".shx", ".prj", ".cpg"),
+    ".hdr": (".img", ".raw"),
+    ".mhd": (".raw", ".zraw"),
+    ".bam": (".bam.bai", ".bai"),
+    ".fa": (".fa.fai",),
+    ".fasta": (".fasta.fai",),
+    ".gz": (".gz.tbi",),
+}
 _MOST_IN_ONE = 400  # more matches of one pattern than this, and the whole folder is meant
 
 
@@ -29,6 +39,7 @@ class Record:
         self._disk = disk
         self.directory = directory
         self.is_muted = False
+        self.is_deaf = False  # to literals: the defaults of a function that may never be called
         self._home = os.path.expanduser("~")  # noqa: PTH111
         self._near = _find_near(directory, self._home)
         self._needs: dict[str, Need] = {}
@@ -104,10 +115,13 @@ class Record:
         known = self._needs.get(path)
         if known is None or (kind == "module" and known.kind != "module"):
             self._needs[path] = Need(Path(path), kind, why)
+            for companion in _list_companions(path):
+                if companion not in self._needs and self._disk.find_kind(companion) == "file":
+                    self._needs[companion] = Need(Path(companion), "data", f"beside {os.path.basename(path)}")  # noqa: PTH119
 
     def note_literal(self, text: str, why: str) -> None:
         """A text in the code that may name a file."""
-        if not self.is_muted and looks_like_file(text):
+        if not (self.is_muted or self.is_deaf) and looks_like_file(text):
             self._literals.setdefault(text, why)
 
     def consume(self, text: str) -> None:
@@ -115,11 +129,15 @@ class Record:
         self._consumed.add(text)
 
     def finish(self) -> list[Need]:
-        """All needs, sorted; what lies in a folder that is needed as a whole is not listed again."""
+        """All needs, those included that a literal alone names."""
         for text, why in self._literals.items():
             path = self.locate(text)
             if text not in self._consumed and path not in self._maybe_written and not self._is_maybe_rewritten(path):
                 self._read_one(path, why, folders=False)
+        return self.list_needs()
+
+    def list_needs(self) -> list[Need]:
+        """What has been found, sorted; what lies in a folder that is needed as a whole is not listed again."""
         folders = {path for path, need in self._needs.items() if need.kind == "folder"}
         kept = [need for path, need in self._needs.items() if need.kind == "module" or not _is_inside(path, folders)]
         return sorted(kept, key=lambda need: need.path)
@@ -135,6 +153,11 @@ class Record:
         if folder in {"", "/", self._home} or len(PurePosixPath(folder).parts) < 3 or _is_foreign(folder):
             return False
         return folder != self.directory and not self.directory.startswith(folder + "/")
+
+
+def _list_companions(path: str) -> list[str]:
+    stem, ending = os.path.splitext(path)  # noqa: PTH122 - a text, one of very many
+    return [stem + other for other in _COMPANIONS.get(ending, ())]
 
 
 def looks_like_file(text: str) -> bool:
