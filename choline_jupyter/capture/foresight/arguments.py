@@ -145,7 +145,9 @@ def _convert(machine: Machine, option: _Option, value: Value) -> Value:
     """What `type=` makes of a text."""
     for kind in option.convert:
         if isinstance(kind, Opaque) and kind.name in {"int", "float"}:
-            return tuple(int(each) if isinstance(each, str) and each.isdigit() and len(each) < 10 else each for each in value)
+            return tuple(
+                int(each) if isinstance(each, str) and each.isdigit() and len(each) < 10 else each for each in value
+            )
         if isinstance(kind, Opaque) and kind.name.endswith("Path"):
             return tuple(PathText(each) if isinstance(each, str) else each for each in value)
         if isinstance(kind, Function) and all(isinstance(each, str) for each in value):

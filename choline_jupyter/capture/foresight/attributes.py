@@ -64,11 +64,15 @@ def get(machine: Machine, owner: Any, name: str) -> Value:
         return _get_of_path(owner, name)
     if isinstance(owner, Table):
         is_entry = name in owner.entries and (name not in _DICTIONARY or name not in {"items", "keys", "get", "update"})
-        return owner.entries[name] if is_entry else (Bound(owner, name),) if name in _DICTIONARY else owner.rest or UNKNOWN
+        return (
+            owner.entries[name] if is_entry else (Bound(owner, name),) if name in _DICTIONARY else owner.rest or UNKNOWN
+        )
     if isinstance(owner, Content) and name == "name":
         return (owner.path,)
     if isinstance(owner, Function):
         return (owner.name,) if name == "__name__" else UNKNOWN
+    if isinstance(owner, str) and name == "value":  # a member of an enumeration is its value here
+        return (owner,)
     if owner is None or isinstance(owner, (int, float)):
         return UNKNOWN
     return (Bound(owner, name),)

@@ -274,18 +274,34 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(["itertools.product", "itertools.chain", "itertools.cycle", "itertools.islice"], _product),
     **dict.fromkeys(["dict", "collections.OrderedDict", "collections.defaultdict", "argparse.Namespace"], _dict),
     **dict.fromkeys(
-        ["types.SimpleNamespace", "easydict.EasyDict", "box.Box", "ml_collections.ConfigDict", "omegaconf.OmegaConf.create"],
+        [
+            "types.SimpleNamespace",
+            "easydict.EasyDict",
+            "box.Box",
+            "ml_collections.ConfigDict",
+            "omegaconf.OmegaConf.create",
+        ],
         _namespace,
     ),
     **dict.fromkeys(["globals", "vars", "locals"], _vars),
     **dict.fromkeys(["exec", "eval"], _exec),
     **dict.fromkeys(
-        ["copy.copy", "copy.deepcopy", "compile", "os.fspath", "os.fsdecode", "typing.cast", "textwrap.dedent", "io.BytesIO", "io.StringIO", "sys.intern"], _same
+        [
+            "copy.copy",
+            "copy.deepcopy",
+            "compile",
+            "os.fspath",
+            "os.fsdecode",
+            "typing.cast",
+            "textwrap.dedent",
+            "io.BytesIO",
+            "io.StringIO",
+            "sys.intern",
+        ],
+        _same,
     ),
     **dict.fromkeys(["int", "float"], _number),
-    **dict.fromkeys(
-        [f"pathlib.{name}" for name in ("Path", "PosixPath", "PurePath", "PurePosixPath")], _path
-    ),
+    **dict.fromkeys([f"pathlib.{name}" for name in ("Path", "PosixPath", "PurePath", "PurePosixPath")], _path),
     "str": _str,
     "bool": _bool,
     "len": _len,

@@ -181,7 +181,11 @@ def substitute(machine: Machine, line: str, scope: Scope | None) -> str:
         body = parse_cell(found.group(1) or found.group(2)).body
         if len(body) != 1:
             return found.group(0)
-        value = machine.evaluate(body[0], scope) if not hasattr(body[0], "value") else machine.evaluate(body[0].value, scope)
+        value = (
+            machine.evaluate(body[0], scope)
+            if not hasattr(body[0], "value")
+            else machine.evaluate(body[0].value, scope)
+        )
         texts = list_texts(value)
         return texts[0] if texts[0] != ANY or found.group(1) else found.group(0)
 
@@ -259,7 +263,9 @@ def _run_code(machine: Machine, code: str, scope: Scope) -> None:
 
 
 def _cell_magic(machine: Machine, call: Call) -> Value:
-    name, line, body = ((list_texts(value) or [""])[0] for value in (*call.args[:3], *[("",)] * (3 - len(call.args[:3]))))
+    name, line, body = (
+        (list_texts(value) or [""])[0] for value in (*call.args[:3], *[("",)] * (3 - len(call.args[:3])))
+    )
     if name in {"bash", "sh", "script", "!", "system", "sx"}:
         run_lines(machine, body)
     elif name in {"writefile", "file"}:

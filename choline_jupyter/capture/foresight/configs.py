@@ -5,14 +5,17 @@ Used by `library` and by the decorator of hydra. JSON and TOML by the standard l
 
 from __future__ import annotations
 
+import configparser
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.capture.foresight import yaml_subset
 from choline_jupyter.capture.foresight.calls import Call
 from choline_jupyter.capture.foresight.live import convert
+from choline_jupyter.capture.foresight.operators import get_item
 from choline_jupyter.capture.foresight.parse import read_text
 from choline_jupyter.capture.foresight.paths import get_parent, join_paths
 from choline_jupyter.capture.foresight.record import looks_like_output
@@ -21,10 +24,12 @@ from choline_jupyter.capture.foresight.value import (
     UNKNOWN,
     Content,
     Function,
+    Items,
     PathText,
     Table,
     Value,
     list_texts,
+    show,
     unite,
 )
 
@@ -51,6 +56,8 @@ def parse(path: str, kind: str = "") -> Any:
 def _parse_text(text: str, kind: str) -> Any:
     if kind == "json":
         return json.loads(text)
+    if kind == "ini":
+        return _parse_ini(text)
     if kind == "yaml":
         return yaml_subset.parse(text)
     if sys.version_info >= (3, 11):
@@ -64,7 +71,9 @@ def _load(kind: str) -> Callable[[Any, Call], Value]:
     """A handler that parses what it is given: an open file, its content, a path or a text."""
 
     def handle(machine: Machine, call: Call) -> Value:
-        return unite(*(_load_one(machine, each, kind, call) for each in call.get(0, "f", "fp", "stream", "s"))) or UNKNOWN
+        return (
+            unite(*(_load_one(machine, each, kind, call) for each in call.get(0, "f", "fp", "stream", "s"))) or UNKNOWN
+        )
 
     return handle
 
@@ -72,7 +81,13 @@ def _load(kind: str) -> Callable[[Any, Call], Value]:
 def _load_one(machine: Machine, each: Any, kind: str, call: Call) -> Value:
     if isinstance(each, (str, PathText)) and call.last in {"loads", "safe_load", "load"}:
         text = each if isinstance(each, str) else each.text
-        if isinstance(each, str) and ANY not in each and call.last != "load" and "\n" in each + "\n" and len(each) > 200:
+        if (
+            isinstance(each, str)
+            and ANY not in each
+            and call.last != "load"
+            and "\n" in each + "\n"
+            and len(each) > 200
+        ):
             return UNKNOWN
         machine.record.read(text, machine.why(f"{call.last}(...)"), folders=False)
         path = machine.record.locate(text)
@@ -157,11 +172,55 @@ def _compose_one(machine: Machine, folder: str, name: str, depth: int) -> Any:
     return data
 
 
+@dataclass(eq=False)
+class Sections:
+    """A `configparser.ConfigParser`."""
+
+    table: Table = field(default_factory=Table)
+
+    def call(self, machine: Machine, call: Call) -> Value:
+        """A method of the parser."""
+        if call.name in {"read", "read_file"}:
+            for each in call.get(0, "filenames"):
+                self._read(machine, each)
+        elif call.name in {"get", "getint", "getfloat", "getboolean"}:
+            sections = get_item(machine, self.table, call.get(0, "section"))
+            found = unite(*(get_item(machine, each, call.get(1, "option")) for each in sections))
+            return found if found != UNKNOWN else unite(call.get(-1, "fallback"), UNKNOWN)
+        elif call.name == "sections":
+            return (Items([(name,) for name in self.table.entries]),)
+        return UNKNOWN
+
+    def _read(self, machine: Machine, each: Any) -> None:
+        texts = (
+            [text for value in each.elements for text in list_texts(value)] if isinstance(each, Items) else [show(each)]
+        )
+        for text in texts:
+            machine.record.read(text, machine.why("config"), folders=False)
+            path = each.path if isinstance(each, Content) else machine.record.locate(text)
+            for value in load_value(machine, path, "ini"):
+                if isinstance(value, Table):
+                    self.table.entries.update(value.entries)
+
+
+def _parse_ini(text: str) -> dict[str, dict[str, str]]:
+    parser = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise ValueError(str(error)) from None
+    return {name: dict(parser.items(name)) for name in parser.sections()}
+
+
 def _container(machine: Machine, call: Call) -> Value:
     return tuple(each for each in call.get(0) if isinstance(each, Table)) or UNKNOWN
 
 
 HANDLERS: dict[str, Callable[[Any, Call], Value]] = {
+    **dict.fromkeys(
+        ["configparser.ConfigParser", "configparser.RawConfigParser", "configparser.SafeConfigParser"],
+        lambda machine, call: (Sections(),),
+    ),
     **dict.fromkeys(["json.load", "json.loads", "orjson.loads"], _load("json")),
     **dict.fromkeys(
         "yaml.safe_load yaml.load yaml.full_load yaml.unsafe_load omegaconf.OmegaConf.load ruamel.yaml.safe_load YAML().load".split(),

@@ -45,9 +45,7 @@ def _decorate(machine: Machine, decorator: Any, value: Value) -> Value:
     return made if is_known else value
 
 
-def _mark(
-    machine: Machine, name: str, node: ast.expr, keywords: dict[str, Value], made: Any, scope: Scope
-) -> None:
+def _mark(machine: Machine, name: str, node: ast.expr, keywords: dict[str, Value], made: Any, scope: Scope) -> None:
     last = name.rpartition(".")[2]
     if not isinstance(made, Function):
         return
@@ -62,9 +60,7 @@ def _mark(
         machine.hooked.append(made)
 
 
-def _set_option(
-    machine: Machine, node: ast.Call, keywords: dict[str, Value], made: Function, scope: Scope
-) -> None:
+def _set_option(machine: Machine, node: ast.Call, keywords: dict[str, Value], made: Function, scope: Scope) -> None:
     """`@click.option("--data", default="data")`."""
     flags = [text for each in node.args for text in machine.evaluate(each, scope) if isinstance(text, str)]
     names = [flag for flag in flags if not flag.startswith("-")]

@@ -50,7 +50,9 @@ def make_function(machine: Machine, node: Any, scope: Scope) -> Function:
     names = [each.arg for each in [*arguments.posonlyargs, *arguments.args]]
     pairs = list(zip(names[len(names) - len(arguments.defaults) :], arguments.defaults, strict=False))
     pairs += [
-        (each.arg, default) for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default
+        (each.arg, default)
+        for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default
     ]
     # The names of a class body are not seen by its methods.
     home = scope.parent if scope.method is not None and scope.method[0] is None else scope

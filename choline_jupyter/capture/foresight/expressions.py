@@ -241,7 +241,9 @@ def _comprehension(machine: Machine, node: Any, scope: Scope) -> Value:
     inner = Scope(scope.module, scope, doubt=machine.doubt)
     inner.method = scope.method
     made = Items()
-    _run_generators(machine, node.generators, inner, lambda: made.elements.append(machine.evaluate(node.elt, inner)), made)
+    _run_generators(
+        machine, node.generators, inner, lambda: made.elements.append(machine.evaluate(node.elt, inner)), made
+    )
     return (made,)
 
 

@@ -101,7 +101,8 @@ def _join(machine: Machine, call: Call) -> Value:
     for arg in call.args:
         texts = list_texts(arg)
         for text in texts:
-            machine.record.consume(text)
+            if found != [ANY]:  # behind a folder that is not known, a text may still name a file from here
+                machine.record.consume(text)
         found = [paths.join_paths(start, text) for start in found for text in texts][:LIMIT]
     return tuple(dict.fromkeys(found))
 
@@ -117,6 +118,10 @@ def _map(change: Callable[[Any, str], Any]) -> Callable[[Any, Call], Value]:
 
 def _absolute(machine: Machine, text: str) -> str:
     return text if text.startswith(ANY) else machine.record.locate(text) or text
+
+
+def _relative(machine: Machine, text: str) -> str:
+    return os.path.relpath(machine.record.locate(text), machine.record.directory) if not text.startswith(ANY) else text
 
 
 def _split(machine: Machine, text: str) -> Items:
@@ -153,7 +158,11 @@ def _list(machine: Machine, call: Call) -> Value:
     for text in list_texts(call.get(0, "path") or (".",)):
         list_folder(machine, text, call.last)
     if call.last == "scandir":
-        return (Items([tuple(PathText(paths.join_paths(text, ANY)) for text in list_texts(call.get(0, "path")))], is_open=True),)
+        return (
+            Items(
+                [tuple(PathText(paths.join_paths(text, ANY)) for text in list_texts(call.get(0, "path")))], is_open=True
+            ),
+        )
     return (Items([(ANY,)], is_open=True),)
 
 
@@ -212,7 +221,9 @@ HANDLERS: dict[str, Handler] = {
     ),
     **dict.fromkeys(["glob.glob", "glob.iglob"], _glob),
     **dict.fromkeys(["os.listdir", "os.scandir"], _list),
-    **dict.fromkeys(["shutil.copy", "shutil.copy2", "shutil.copyfile", "shutil.move", "os.rename", "os.replace"], _copy),
+    **dict.fromkeys(
+        ["shutil.copy", "shutil.copy2", "shutil.copyfile", "shutil.move", "os.rename", "os.replace"], _copy
+    ),
     **dict.fromkeys(["shutil.copytree", "os.symlink", "os.link"], _copy),
     **dict.fromkeys(["os.makedirs", "os.mkdir", "os.remove", "os.unlink", "shutil.rmtree", "os.rmdir"], _write),
     **dict.fromkeys(["os.environ.get", "os.getenv"], _variable),
@@ -227,6 +238,7 @@ HANDLERS: dict[str, Handler] = {
     "os.path.expandvars": _map(_expand),
     "os.path.split": _map(_split),
     "os.path.splitext": _map(_split_extension),
+    "os.path.relpath": _map(_relative),
     "os.path.commonpath": _common_path,
     "os.walk": _walk,
     "os.chdir": _change_directory,

@@ -52,7 +52,13 @@ _BY_NAME: dict[str, Handler] = {
     **arguments.HANDLERS,
 }
 # Names under which the same functions are known.
-_ALIASES = {"posixpath.": "os.path.", "ntpath.": "os.path.", "simplejson.": "json.", "ujson.": "json.", "tomli.": "tomllib."}
+_ALIASES = {
+    "posixpath.": "os.path.",
+    "ntpath.": "os.path.",
+    "simplejson.": "json.",
+    "ujson.": "json.",
+    "tomli.": "tomllib.",
+}
 _WRITES = re.compile(
     r"(?i)^(to_(?!tensor$|numpy$|list$|device$|dict$).*|save.*|.*_?save|write.*|.*writer|dump|export.*|savefig|imsave|imwrite|"
     r"mimsave|mimwrite|makedirs?|mkdir|mkdirs|rmtree|remove|unlink|rmdir|touch|tofile|urlretrieve|download.*|.*logger|.*filehandler|"
@@ -71,7 +77,20 @@ _SILENT = re.compile(
 _QUERIES = frozenset({"sql", "execute", "executemany", "query", "read_sql", "read_sql_query", "scan"})
 _QUOTED = re.compile(r"""['"]([^'"\n]{3,200})['"]""")
 _MODE = re.compile(r"[rwax][bt]?\+?[bt]?\Z")
-_MAPS = frozenset({"map", "imap", "imap_unordered", "map_async", "starmap", "apply", "applymap", "filter", "thread_map", "process_map"})
+_MAPS = frozenset(
+    {
+        "map",
+        "imap",
+        "imap_unordered",
+        "map_async",
+        "starmap",
+        "apply",
+        "applymap",
+        "filter",
+        "thread_map",
+        "process_map",
+    }
+)
 _SUBMITS = frozenset({"submit", "apply_async", "Thread", "Process", "Timer", "spawn", "delayed"})
 
 
@@ -106,7 +125,9 @@ def call_unknown(machine: Machine, call: Call) -> Value:
 
 def _make_settings(machine: Machine, call: Call) -> Value:
     """Libraries that fill a data class from the command line are given the class and give an object of it."""
-    classes = [each for value in [*call.args, *call.kwargs.values()] for each in _spread(value) if isinstance(each, Class)]
+    classes = [
+        each for value in [*call.args, *call.kwargs.values()] for each in _spread(value) if isinstance(each, Class)
+    ]
     if len(classes) != 1 or not classes[0].fields or call.last in {"isinstance", "issubclass"}:
         return ()
     return definitions.instantiate(machine, classes[0], Call("", [], {}, call.node))
@@ -129,14 +150,22 @@ def _touch_paths(machine: Machine, call: Call) -> None:
     is_write = bool(_WRITES.match(call.last)) or mode[:1] in {"w", "x"} or (mode[:1] == "a" and call.last != "File")
     is_read = bool(_READS.match(call.last)) and not is_write
     for name, value in [*(("", each) for each in call.args), *call.kwargs.items()]:
-        is_output = is_write or looks_like_output(name) or name in {"project", "dst", "dest", "default_root_dir", "dirpath"}
+        is_output = (
+            is_write or looks_like_output(name) or name in {"project", "dst", "dest", "default_root_dir", "dirpath"}
+        )
         for each in value if is_output else _spread(value):  # what a writer gets in tables is what it writes
             if isinstance(each, (str, PathText)):
                 text = each if isinstance(each, str) else each.text
                 if is_output:
                     _write(machine, text)
                 elif text.strip(ANY):
-                    _read(machine, text, call, is_read=is_read or isinstance(each, PathText), is_path=isinstance(each, PathText))
+                    _read(
+                        machine,
+                        text,
+                        call,
+                        is_read=is_read or isinstance(each, PathText),
+                        is_path=isinstance(each, PathText),
+                    )
                     if call.last in _QUERIES:
                         _read_quoted(machine, text, call)
             elif isinstance(each, Content) and not is_output:
@@ -166,7 +195,9 @@ def _read(machine: Machine, text: str, call: Call, *, is_read: bool, is_path: bo
         return
     path = machine.record.locate(text)
     is_folder = bool(path) and not is_pattern and machine.disk.find_kind(path) == "folder"
-    if is_folder and (looks_like_output(text) or machine.record.was_written(text) or not (is_read or "/" in text.strip("./"))):
+    if is_folder and (
+        looks_like_output(text) or machine.record.was_written(text) or not (is_read or "/" in text.strip("./"))
+    ):
         return
     if machine.record.read(text, why) and not is_pattern and not is_folder:
         configs.read_names(machine, path)

@@ -150,7 +150,9 @@ def _read_mapping(path: str) -> list[str]:
     """The table of an editable install's finder: a literal, read and never run."""
     tree = parse_file(path)
     for node in tree.body if tree else []:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         if any(isinstance(target, ast.Name) and target.id == "MAPPING" for target in targets):
             try:
                 table = ast.literal_eval(node.value)  # type: ignore[attr-defined]

@@ -19,7 +19,17 @@ from choline_jupyter.capture.foresight.live import convert
 from choline_jupyter.capture.foresight.locate import Finder
 from choline_jupyter.capture.foresight.parse import parse_file
 from choline_jupyter.capture.foresight.record import Record
-from choline_jupyter.capture.foresight.value import UNKNOWN, Function, Instance, Items, Module, Opaque, Scope, Table, Value
+from choline_jupyter.capture.foresight.value import (
+    UNKNOWN,
+    Function,
+    Instance,
+    Items,
+    Module,
+    Opaque,
+    Scope,
+    Table,
+    Value,
+)
 
 _DEEPEST = 30
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from choline_jupyter.capture.foresight import arguments, containers, library, path_methods, text_methods
+from choline_jupyter.capture.foresight import arguments, configs, containers, library, path_methods, text_methods
 from choline_jupyter.capture.foresight.calls import Call
 from choline_jupyter.capture.foresight.value import (
     UNKNOWN,
@@ -39,7 +39,7 @@ def call(machine: Machine, bound: Bound, call: Call) -> Value:
         return containers.call_items(machine, receiver, call)
     if isinstance(receiver, Table):
         return containers.call_table(machine, receiver, call)
-    if isinstance(receiver, (arguments.Parser, arguments.SettingsParser)):
+    if isinstance(receiver, (arguments.Parser, arguments.SettingsParser, configs.Sections)):
         return receiver.call(machine, call)
     if isinstance(receiver, Content):
         return _call_content(machine, receiver, call)
@@ -65,5 +65,3 @@ def _call_content(machine: Machine, content: Content, call: Call) -> Value:
     if call.name in {"readline", "format", "replace"}:
         return UNKNOWN
     return library.call_unknown(machine, call) if call.name not in {"close", "write", "writelines", "seek"} else UNKNOWN
-
-

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 def _import(machine: Machine, call: Call) -> Value:
     package = call.get(1, "package") if call.last == "import_module" else ()
     names = [text for text in list_texts(call.get(0, "name")) if text.strip(ANY)]
-    return unite(*(imports.import_text(machine, text, next(iter(list_texts(package)), "")) for text in names)) or UNKNOWN
+    return (
+        unite(*(imports.import_text(machine, text, next(iter(list_texts(package)), "")) for text in names)) or UNKNOWN
+    )
 
 
 def _find_spec(machine: Machine, call: Call) -> Value:

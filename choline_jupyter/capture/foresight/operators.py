@@ -64,7 +64,8 @@ def combine(machine: Machine, op: ast.operator, left: Value, right: Value) -> Va
 
 def _combine(machine: Machine, op: ast.operator, left: Any, right: Any) -> Value:
     if isinstance(op, ast.Div) and (isinstance(left, PathText) or isinstance(right, PathText)):
-        machine.record.consume(show(right))
+        if show(left) != ANY:
+            machine.record.consume(show(right))
         machine.record.consume(show(left))
         return (PathText(join_paths(show(left), show(right))),)
     if isinstance(op, ast.Div) and isinstance(left, Opaque) and isinstance(right, str):
@@ -119,7 +120,9 @@ def format_percent(text: str, argument: Any) -> list[str]:
         if kind == "%":
             pieces.append(["%"])
         elif name is not None:
-            pieces.append(_convert(argument.entries.get(name, UNKNOWN) if isinstance(argument, Table) else UNKNOWN, flags, kind))
+            pieces.append(
+                _convert(argument.entries.get(name, UNKNOWN) if isinstance(argument, Table) else UNKNOWN, flags, kind)
+            )
         else:
             pieces.append(_convert(values.pop(0) if values else UNKNOWN, flags, kind))
     return concatenate([*pieces, [text[end:]]])
@@ -128,9 +131,13 @@ def format_percent(text: str, argument: Any) -> list[str]:
 def _convert(value: Value, flags: str, kind: str) -> list[str]:
     texts = []
     for each in value:
-        is_plain = isinstance(each, (int, float)) or (kind == "s" and not isinstance(each, (Opaque, Items, Table, Instance)))
+        is_plain = isinstance(each, (int, float)) or (
+            kind == "s" and not isinstance(each, (Opaque, Items, Table, Instance))
+        )
         try:
-            texts.append(f"%{flags}{kind}" % (each if isinstance(each, (int, float)) else show(each)) if is_plain else ANY)
+            texts.append(
+                f"%{flags}{kind}" % (each if isinstance(each, (int, float)) else show(each)) if is_plain else ANY
+            )
         except (ValueError, TypeError, OverflowError):
             texts.append(ANY)
     return texts or [ANY]
@@ -161,7 +168,9 @@ def _compare(op: ast.cmpop, left: Any, right: Any) -> bool | None:
 def _is_same(left: Any, right: Any) -> bool | None:
     if left is None and right is None:
         return True
-    return None if isinstance(left, Opaque) or isinstance(right, Opaque) or not (left is None or right is None) else False
+    return (
+        None if isinstance(left, Opaque) or isinstance(right, Opaque) or not (left is None or right is None) else False
+    )
 
 
 def _is_equal(left: Any, right: Any) -> bool | None:
@@ -203,6 +212,9 @@ def get_item(machine: Machine, owner: Any, key: Value) -> Value:
         if found:
             return call_method(machine, owner, found[0], [key], Call("", [key], {}, None))
         return unite(*(owner.attributes.get(each, ()) for each in key if isinstance(each, str))) or UNKNOWN
+    inner = getattr(owner, "table", None)
+    if isinstance(inner, Table):  # a parser of sections
+        return _get_entry(inner, key)
     if isinstance(owner, Opaque) and owner.name == "os.environ":
         return unite(*(_get_variable(each) for each in key))
     return (Opaque(owner.name and owner.name + "[]"),) if isinstance(owner, Opaque) else UNKNOWN

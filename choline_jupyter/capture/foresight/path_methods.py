@@ -125,5 +125,7 @@ _METHODS: dict[str, Callable[[Any, PathText, Call], Value]] = {
     "with_name": _with,
     "with_stem": _with,
     "walk": _walk,
-    "is_absolute": lambda machine, path, call: (path.text.startswith("/"),) if not path.text.startswith(ANY) else UNKNOWN,
+    "is_absolute": lambda machine, path, call: (
+        (path.text.startswith("/"),) if not path.text.startswith(ANY) else UNKNOWN
+    ),
 }

@@ -16,7 +16,9 @@ from choline_jupyter.capture.foresight.need import Need
 from choline_jupyter.capture.foresight.value import ANY, DEEP
 
 _SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr")
-_OUTPUT = re.compile(r"(?i)(^|[_.-])(out|outputs?|logs?|logging|runs?|results?|save|saved|checkpoints?|wandb|mlruns)([_.-]|$)")
+_OUTPUT = re.compile(
+    r"(?i)(^|[_.-])(out|outputs?|logs?|logging|runs?|results?|save|saved|checkpoints?|wandb|mlruns)([_.-]|$)"
+)
 _FILE_LIKE = re.compile(r"[^\s]\.[A-Za-z][A-Za-z0-9_]{0,11}$")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]{1,10}://")
 # Files that a format keeps beside the one that is named: in the place of its ending, or behind it.
@@ -78,7 +80,9 @@ class Record:
 
     def _read_pattern(self, path: str, why: str, *, listed: bool) -> bool:
         folder = path.split(ANY)[0].rpartition("/")[0]
-        if not self._may_be_whole(folder) and not (listed and folder == self.directory and path.strip(ANY + "/") != folder.strip("/")):
+        if not self._may_be_whole(folder) and not (
+            listed and folder == self.directory and path.strip(ANY + "/") != folder.strip("/")
+        ):
             return False
         if not listed and not folder.startswith(self._near):
             return False

@@ -30,9 +30,13 @@ if TYPE_CHECKING:
     from choline_jupyter.capture.foresight.machine import Machine
 
 # These keep unknown pieces where they stand.
-_SAFE_WITH_UNKNOWN = frozenset({"replace", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "lower", "upper"})
+_SAFE_WITH_UNKNOWN = frozenset(
+    {"replace", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "lower", "upper"}
+)
 _PLAIN = _SAFE_WITH_UNKNOWN | {"title", "capitalize", "casefold", "swapcase", "zfill", "ljust", "rjust", "center"}
-_TESTS = frozenset({"startswith", "endswith", "isdigit", "isalpha", "isalnum", "isnumeric", "islower", "isupper", "isidentifier"})
+_TESTS = frozenset(
+    {"startswith", "endswith", "isdigit", "isalpha", "isalnum", "isnumeric", "islower", "isupper", "isidentifier"}
+)
 _SPLITS = frozenset({"split", "rsplit", "splitlines", "partition", "rpartition"})
 
 

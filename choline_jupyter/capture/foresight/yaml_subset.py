@@ -46,7 +46,9 @@ def _parse_mapping(lines: list[tuple[int, str]], at: int, indent: int, depth: in
             break
         key, rest = found.group(1).strip("\"'"), (found.group(2) or "").strip()
         at += 1
-        below = at < len(lines) and (lines[at][0] > indent or (lines[at][0] == indent and lines[at][1].startswith("- ")))
+        below = at < len(lines) and (
+            lines[at][0] > indent or (lines[at][0] == indent and lines[at][1].startswith("- "))
+        )
         if (not rest or rest[0] in "|>&") and below:
             made[key], at = _parse_block(lines, at, lines[at][0], depth + 1)
             at = _skip(lines, at, indent) if rest else at

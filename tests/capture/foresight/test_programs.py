@@ -25,7 +25,9 @@ def test_recall_and_precision(tmp_path: Path) -> None:
         right, sent = right + result.right, sent + result.right + len(result.wrong)
         if result.missed or result.wrong:
             print(f"{program.name}: missed {list(result.missed)}, sent for nothing {list(result.wrong)}")
-    print(f"{len(PROGRAMS)} programs: recall {found}/{wanted} = {found / wanted:.3f}, precision {right}/{sent} = {right / sent:.3f}")
+    print(
+        f"{len(PROGRAMS)} programs: recall {found}/{wanted} = {found / wanted:.3f}, precision {right}/{sent} = {right / sent:.3f}"
+    )
     assert found / wanted >= RECALL
     assert right / sent >= PRECISION
 
