@@ -29,6 +29,6 @@ def foresee(
 
     `directory` is where the code runs, `namespace` what the notebook holds, `search_path` the `sys.path` of its kernel.
     """
-    home = os.path.normpath(os.path.abspath(directory))  # noqa: PTH100 - links stay as they are
-    paths = [os.path.normpath(os.path.join(home, path)) for path in search_path if isinstance(path, str)]
+    home = os.path.normpath(os.path.abspath(directory))
+    paths = [os.path.normpath(os.path.join(home, path)) for path in search_path]
     return analyse(sources, home, namespace, paths, steps)

@@ -63,10 +63,18 @@ def get(machine: Machine, owner: Any, name: str) -> Value:
     if isinstance(owner, PathText):
         return _get_of_path(owner, name)
     if isinstance(owner, Table):
-        is_entry = name in owner.entries and (name not in _DICTIONARY or name not in {"items", "keys", "get", "update"})
-        return (
-            owner.entries[name] if is_entry else (Bound(owner, name),) if name in _DICTIONARY else owner.rest or UNKNOWN
-        )
+        return _get_of_table(owner, name)
+    return _get_of_plain(owner, name)
+
+
+def _get_of_table(owner: Table, name: str) -> Value:
+    """Name spaces are tables too, so an entry comes before a method, but for the methods that all use."""
+    if name in owner.entries and name not in {"items", "keys", "get", "update"}:
+        return owner.entries[name]
+    return (Bound(owner, name),) if name in _DICTIONARY else owner.rest or UNKNOWN
+
+
+def _get_of_plain(owner: Any, name: str) -> Value:
     if isinstance(owner, Content) and name == "name":
         return (owner.path,)
     if isinstance(owner, Function):
@@ -95,7 +103,7 @@ def _get_of_module(machine: Machine, owner: Module, name: str) -> Value:
     if name == "__name__":
         return (owner.name,)
     if name == "__dict__":
-        return (Table(owner.scope.names),)  # type: ignore[arg-type]
+        return (Table(owner.scope.names),)
     return imports.find_in(machine, owner, name)
 
 
@@ -105,7 +113,7 @@ def _get_of_instance(machine: Machine, owner: Instance, name: str) -> Value:
     if name == "__class__":
         return (owner.type,)
     if name == "__dict__":
-        return (Table(owner.attributes),)  # type: ignore[arg-type]
+        return (Table(owner.attributes),)
     found = owner.type.find(name)
     if found is None:
         hook = owner.type.find("__getattr__")

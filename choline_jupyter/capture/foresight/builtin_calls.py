@@ -174,7 +174,7 @@ def _vars(machine: Machine, call: Call) -> Value:
         found = [statements.attributes_of(owner) for owner in call.args[0]]
         return tuple(Table(names) for names in found if names is not None) or UNKNOWN
     scope = call.scope if call.name != "globals" else call.scope and call.scope.module.scope
-    return (Table(scope.names),) if scope else UNKNOWN  # type: ignore[arg-type]
+    return (Table(scope.names),) if scope else UNKNOWN
 
 
 def _exec(machine: Machine, call: Call) -> Value:
@@ -227,11 +227,6 @@ def _field(machine: Machine, call: Call) -> Value:
     return call.get(0, "default") or UNKNOWN
 
 
-def _namespace(machine: Machine, call: Call) -> Value:
-    made = _dict(machine, call)
-    return made
-
-
 def _super(machine: Machine, call: Call) -> Value:
     return definitions.get_base(machine, call.scope) if call.scope else UNKNOWN
 
@@ -262,10 +257,24 @@ def _join_words(machine: Machine, call: Call) -> Value:
 
 
 Handler = Callable[[Any, Call], Value]
-_LIST_LIKE = (
-    "list tuple set frozenset iter tqdm.tqdm tqdm.auto.tqdm tqdm.notebook.tqdm tqdm.trange collections.deque "
-    "tqdm.tqdm_notebook rich.progress.track random.sample numpy.array numpy.asarray natsort.natsorted "
-).split()
+_LIST_LIKE = [
+    "list",
+    "tuple",
+    "set",
+    "frozenset",
+    "iter",
+    "tqdm.tqdm",
+    "tqdm.auto.tqdm",
+    "tqdm.notebook.tqdm",
+    "tqdm.trange",
+    "collections.deque",
+    "tqdm.tqdm_notebook",
+    "rich.progress.track",
+    "random.sample",
+    "numpy.array",
+    "numpy.asarray",
+    "natsort.natsorted",
+]
 HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_LIST_LIKE, _list),
     **dict.fromkeys(["*.tqdm"], _list),
@@ -281,7 +290,7 @@ HANDLERS: dict[str, Handler] = {
             "ml_collections.ConfigDict",
             "omegaconf.OmegaConf.create",
         ],
-        _namespace,
+        _dict,
     ),
     **dict.fromkeys(["globals", "vars", "locals"], _vars),
     **dict.fromkeys(["exec", "eval"], _exec),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.capture.foresight import module_calls
@@ -26,8 +27,48 @@ _LAUNCHERS = frozenset({"torchrun", "accelerate", "deepspeed", "ipython", "horov
 _WRAPPERS = frozenset({"sudo", "time", "nohup", "exec", "env", "nice", "xargs", "stdbuf", "timeout", "command"})
 _SHELLS = frozenset({"bash", "sh", "zsh", "source", "."})
 _SILENT = frozenset(
-    "echo ls du tree find pip pip3 conda git mkdir rm rmdir touch kill nvidia-smi export set which df free apt apt-get "
-    "wget curl brew chmod chown unset alias printf sleep true false test [ cd pwd jupyter kaggle gdown".split()
+    [
+        "echo",
+        "ls",
+        "du",
+        "tree",
+        "find",
+        "pip",
+        "pip3",
+        "conda",
+        "git",
+        "mkdir",
+        "rm",
+        "rmdir",
+        "touch",
+        "kill",
+        "nvidia-smi",
+        "export",
+        "set",
+        "which",
+        "df",
+        "free",
+        "apt",
+        "apt-get",
+        "wget",
+        "curl",
+        "brew",
+        "chmod",
+        "chown",
+        "unset",
+        "alias",
+        "printf",
+        "sleep",
+        "true",
+        "false",
+        "test",
+        "[",
+        "cd",
+        "pwd",
+        "jupyter",
+        "kaggle",
+        "gdown",
+    ]
 )
 _VALUES = frozenset({"-o", "-O", "--output", "--out", "-out", "--save", "--output-dir", "--output_dir", "--outdir"})
 _VARIABLE = re.compile(r"\{([^{}]+)\}|\$\{?(\w+)\}?")
@@ -136,7 +177,7 @@ def run_lines(machine: Machine, text: str, depth: int = 0) -> None:
 
 
 def _read_requirements(machine: Machine, words: list[str]) -> None:
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         if before in {"-r", "--requirement", "-c"}:
             machine.record.read(word, machine.why("pip"), folders=False)
 
@@ -238,7 +279,7 @@ def _run_magic(machine: Machine, name: str, line: str, call: Call) -> Value:
         if words:
             _run_here(machine, _split(line)[script:], call)
     elif name in {"time", "timeit", "prun", "memit", "choline"} and call.scope:
-        _run_code(machine, re.sub(r"^(-\w+\s*\d*\s+)+", "", line), call.scope)
+        _run_code(machine, _drop_options(line), call.scope)
     elif name in {"bash", "sx", "sc", "system", "!"}:
         run_line(machine, line)
     elif name in {"cat", "head", "less", "more", "pycat", "pfile", "cp", "mv"}:
@@ -246,6 +287,14 @@ def _run_magic(machine: Machine, name: str, line: str, call: Call) -> Value:
     elif name == "pip":
         _read_requirements(machine, _split(line))
     return UNKNOWN
+
+
+def _drop_options(line: str) -> str:
+    """What a timing magic times: what stands behind its options and their numbers."""
+    words = line.split(" ")
+    while words and (words[0].startswith("-") or words[0].isdigit() or not words[0]):
+        words.pop(0)
+    return " ".join(words)
 
 
 def _run_here(machine: Machine, words: list[str], call: Call) -> None:
@@ -278,7 +327,14 @@ def _cell_magic(machine: Machine, call: Call) -> Value:
 HANDLERS: dict[str, Callable[[Any, Call], Value]] = {
     **dict.fromkeys(["os.system", "os.popen", "get_ipython().system", "get_ipython().getoutput"], _system),
     **dict.fromkeys(
-        "subprocess.run subprocess.Popen subprocess.call subprocess.check_call subprocess.check_output subprocess.getoutput".split(),
+        [
+            "subprocess.run",
+            "subprocess.Popen",
+            "subprocess.call",
+            "subprocess.check_call",
+            "subprocess.check_output",
+            "subprocess.getoutput",
+        ],
         _run_process,
     ),
     **dict.fromkeys(["get_ipython().run_line_magic", "get_ipython().magic"], _line_magic),

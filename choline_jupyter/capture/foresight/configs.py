@@ -63,7 +63,7 @@ def _parse_text(text: str, kind: str) -> Any:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
-        import tomli as tomllib
+        import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
     return tomllib.loads(text)
 
 
@@ -223,7 +223,15 @@ HANDLERS: dict[str, Callable[[Any, Call], Value]] = {
     ),
     **dict.fromkeys(["json.load", "json.loads", "orjson.loads"], _load("json")),
     **dict.fromkeys(
-        "yaml.safe_load yaml.load yaml.full_load yaml.unsafe_load omegaconf.OmegaConf.load ruamel.yaml.safe_load YAML().load".split(),
+        [
+            "yaml.safe_load",
+            "yaml.load",
+            "yaml.full_load",
+            "yaml.unsafe_load",
+            "omegaconf.OmegaConf.load",
+            "ruamel.yaml.safe_load",
+            "YAML().load",
+        ],
         _load("yaml"),
     ),
     **dict.fromkeys(["tomllib.load", "tomllib.loads", "toml.load", "toml.loads"], _load("toml")),

@@ -41,7 +41,7 @@ def call_items(machine: Machine, items: Items, call: Call) -> Value:
         return (Items(list(items.elements), items.is_open),)
     elif name in {"union", "intersection", "difference"}:
         return (Items([*items.elements, *make_items(call.get(0)).elements], is_open=True),)
-    elif name in {"__next__"}:
+    elif name == "__next__":
         return unite(*items.elements) or UNKNOWN
     elif name in {"remove", "clear", "discard"}:
         items.is_open = True

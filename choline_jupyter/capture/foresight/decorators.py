@@ -18,8 +18,30 @@ if TYPE_CHECKING:
 
 _MARKS = frozenset({"property", "cached_property", "staticmethod", "classmethod"})
 _HARMLESS = frozenset(
-    "lru_cache cache wraps contextmanager asynccontextmanager no_grad inference_mode jit njit overload abstractmethod "
-    "dataclass total_ordering script compile singledispatch setter getter deleter fixture vectorize vmap".split()
+    [
+        "lru_cache",
+        "cache",
+        "wraps",
+        "contextmanager",
+        "asynccontextmanager",
+        "no_grad",
+        "inference_mode",
+        "jit",
+        "njit",
+        "overload",
+        "abstractmethod",
+        "dataclass",
+        "total_ordering",
+        "script",
+        "compile",
+        "singledispatch",
+        "setter",
+        "getter",
+        "deleter",
+        "fixture",
+        "vectorize",
+        "vmap",
+    ]
 )
 
 

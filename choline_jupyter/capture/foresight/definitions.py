@@ -114,7 +114,7 @@ def walk_class(machine: Machine, node: ast.ClassDef, scope: Scope) -> str:
     made.scope.method = (None, made)
     machine.run(node.body, made.scope)
     for name, value in made.scope.names.items():
-        if name not in {"__name__"}:
+        if name != "__name__":
             _adopt(made, value)
     made.scope.names.setdefault("__name__", (node.name,))
     made.fields = [
@@ -123,10 +123,10 @@ def walk_class(machine: Machine, node: ast.ClassDef, scope: Scope) -> str:
     hook = next((base.find("__init_subclass__") for base in made.bases if isinstance(base, Class)), None)
     if hook:
         call_method(machine, made, hook[0], [], Call("", [], {}))
-    value: Value = (made,)
+    whole: Value = (made,)
     for decorator in reversed(node.decorator_list):
-        value = decorators.apply(machine, decorator, value, made, scope)
-    assign(machine, scope, node.name, value)
+        whole = decorators.apply(machine, decorator, whole, made, scope)
+    assign(machine, scope, node.name, whole)
     return ""
 
 
@@ -197,7 +197,7 @@ def call_method(machine: Machine, owner: Any, value: Value, args: list[Value], c
     return unite(*found)
 
 
-def enter(machine: Machine, value: Value, scope: Scope) -> Value:
+def enter(machine: Machine, value: Value) -> Value:
     """What `with value as x` binds."""
     found = []
     for each in value:

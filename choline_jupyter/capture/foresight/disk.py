@@ -9,6 +9,7 @@ import fnmatch
 import os
 import re
 import stat
+from functools import lru_cache
 
 from choline_jupyter.capture.foresight.budget import Budget
 from choline_jupyter.capture.foresight.value import ANY, DEEP
@@ -43,7 +44,7 @@ class Disk:
         return [path for path in found if self.find_kind(path)]
 
     def _match(self, folder: str, part: str) -> list[str]:
-        expression = re.compile(".*".join(re.escape(piece) for piece in part.split(ANY)) + r"\Z", re.DOTALL)
+        expression = compile_pattern(part)
         self._budget.spend(20)
         names = self._list(folder or "/")
         self._budget.spend(len(names) // 20)
@@ -66,7 +67,7 @@ class Disk:
 
 def _look_at(path: str) -> str:
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 - thousands of these are asked; a Path each would double the time
+        mode = os.stat(path).st_mode
     except (OSError, ValueError):
         return ""
     return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else ""
@@ -89,6 +90,12 @@ def has_magic(text: str) -> bool:
     return ANY in text or DEEP in text
 
 
+@lru_cache(maxsize=1024)
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """A pattern as an expression that takes no longer the more unknown pieces it has."""
+    return re.compile(fnmatch.translate(re.sub(r"([*?\[])", r"[\1]", pattern).replace(ANY, "*")))
+
+
 def matches(pattern: str, path: str) -> bool:
     """Whether a path may be what the pattern says."""
-    return fnmatch.fnmatchcase(path, re.sub(r"([*?\[])", r"[\1]", pattern).replace(ANY, "*"))
+    return bool(compile_pattern(pattern).match(path))

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import os
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +17,8 @@ from choline_jupyter.capture.foresight.value import (
     ANY,
     LIMIT,
     UNKNOWN,
-    Class,
-    Function,
     Items,
     Opaque,
-    PathText,
     Scope,
     Table,
     Value,

@@ -130,7 +130,7 @@ def _split(machine: Machine, text: str) -> Items:
 
 
 def _split_extension(machine: Machine, text: str) -> Items:
-    stem, extension = os.path.splitext(text)  # noqa: PTH122 - texts, with pieces that are not known
+    stem, extension = os.path.splitext(text)
     if not extension and text.endswith(ANY):
         return Items([(text,), (ANY,)])
     return Items([(stem,), (extension,)])
@@ -206,17 +206,40 @@ def _set_variable(machine: Machine, call: Call) -> Value:
 
 def _common_path(machine: Machine, call: Call) -> Value:
     texts = [text for value in make_items(call.get(0)).elements for text in list_texts(value)]
-    return (os.path.commonprefix(texts),) if texts else UNKNOWN
+    try:
+        return (os.path.commonpath(texts),) if texts else UNKNOWN
+    except ValueError:  # some absolute, some not
+        return UNKNOWN
 
 
 Handler = Callable[[Any, Call], Value]
 HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(
-        "open io.open codecs.open gzip.open bz2.open lzma.open smart_open.open tf.io.gfile.GFile builtins.open fsspec.open".split(),
+        [
+            "open",
+            "io.open",
+            "codecs.open",
+            "gzip.open",
+            "bz2.open",
+            "lzma.open",
+            "smart_open.open",
+            "tf.io.gfile.GFile",
+            "builtins.open",
+            "fsspec.open",
+        ],
         _open,
     ),
     **dict.fromkeys(
-        "os.path.exists os.path.isfile os.path.isdir os.path.lexists os.path.getsize os.path.getmtime os.stat os.path.getctime".split(),
+        [
+            "os.path.exists",
+            "os.path.isfile",
+            "os.path.isdir",
+            "os.path.lexists",
+            "os.path.getsize",
+            "os.path.getmtime",
+            "os.stat",
+            "os.path.getctime",
+        ],
         _ask,
     ),
     **dict.fromkeys(["glob.glob", "glob.iglob"], _glob),
@@ -234,7 +257,7 @@ HANDLERS: dict[str, Handler] = {
     "os.path.abspath": _map(_absolute),
     "os.path.realpath": _map(_absolute),
     "os.path.normpath": _map(lambda machine, text: paths.normalise(text)),
-    "os.path.expanduser": _map(lambda machine, text: os.path.expanduser(text)),  # noqa: PTH111
+    "os.path.expanduser": _map(lambda machine, text: os.path.expanduser(text)),
     "os.path.expandvars": _map(_expand),
     "os.path.split": _map(_split),
     "os.path.splitext": _map(_split_extension),
@@ -244,5 +267,5 @@ HANDLERS: dict[str, Handler] = {
     "os.chdir": _change_directory,
     "os.getcwd": lambda machine, call: (machine.record.directory,),
     "pathlib.Path.cwd": lambda machine, call: (PathText(machine.record.directory),),
-    "pathlib.Path.home": lambda machine, call: (PathText(os.path.expanduser("~")),),  # noqa: PTH111
+    "pathlib.Path.home": lambda machine, call: (PathText(os.path.expanduser("~")),),
 }

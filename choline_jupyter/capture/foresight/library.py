@@ -159,13 +159,7 @@ def _touch_paths(machine: Machine, call: Call) -> None:
                 if is_output:
                     _write(machine, text)
                 elif text.strip(ANY):
-                    _read(
-                        machine,
-                        text,
-                        call,
-                        is_read=is_read or isinstance(each, PathText),
-                        is_path=isinstance(each, PathText),
-                    )
+                    _read(machine, text, call, is_read=is_read or isinstance(each, PathText))
                     if call.last in _QUERIES:
                         _read_quoted(machine, text, call)
             elif isinstance(each, Content) and not is_output:
@@ -185,7 +179,7 @@ def _write(machine: Machine, text: str) -> None:
         machine.record.write(text, is_sure=not machine.guards)
 
 
-def _read(machine: Machine, text: str, call: Call, *, is_read: bool, is_path: bool) -> None:
+def _read(machine: Machine, text: str, call: Call, *, is_read: bool) -> None:
     why = machine.why(f"{call.last}(...)")
     text = to_pattern(text) if is_read else text
     is_pattern = has_magic(text)

@@ -83,7 +83,7 @@ class Finder:
                 name, _, path = root.partition("=")
                 if name == parts[0]:
                     stem = path.removesuffix(".py").removesuffix("/__init__")
-                    files, _ = self._descend(os.path.dirname(stem), [os.path.basename(stem), *parts[1:]])  # noqa: PTH119, PTH120
+                    files, _ = self._descend(os.path.dirname(stem), [os.path.basename(stem), *parts[1:]])
                 elif not name:
                     files, _ = self._descend(path, parts)
                 else:
@@ -94,7 +94,7 @@ class Finder:
 
     def _stamp(self, folder: str) -> int:
         try:
-            return os.stat(folder).st_mtime_ns  # noqa: PTH116
+            return os.stat(folder).st_mtime_ns
         except (OSError, ValueError):
             return 0
 

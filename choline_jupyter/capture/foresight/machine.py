@@ -162,7 +162,7 @@ class Machine:
         """While it lasts, `sys.argv` and the search path are those of a script."""
         saved = self.arguments, list(self.finder.folders)
         self.arguments = UNKNOWN if arguments is None else (Items([(path,), *arguments]),)
-        self.finder.folders = [os.path.dirname(path), *self.finder.folders]  # noqa: PTH120
+        self.finder.folders = [os.path.dirname(path), *self.finder.folders]
         try:
             yield
         finally:

@@ -5,7 +5,7 @@ Called by `calls`. A method of something unknown goes to `library`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from choline_jupyter.capture.foresight import arguments, configs, containers, library, path_methods, text_methods
 from choline_jupyter.capture.foresight.calls import Call

@@ -55,7 +55,7 @@ def _load_source(machine: Machine, call: Call) -> Value:
     """`SourceFileLoader(name, path).load_module()` and `runpy.run_path`."""
     texts = list_texts(call.get(0 if call.last == "run_path" else 1, "path", "path_name"))
     found = [machine.run_script(text, []) for text in texts if ANY not in text]
-    return tuple(Table(module.scope.names) for module in found if module) or UNKNOWN  # type: ignore[arg-type]
+    return tuple(Table(module.scope.names) for module in found if module) or UNKNOWN
 
 
 def _run_module(machine: Machine, call: Call) -> Value:
@@ -133,8 +133,15 @@ HANDLERS: dict[str, Callable[[Any, Call], Value]] = {
     "importlib_resources.files": _find_resources,
     "importlib.resources.as_file": lambda machine, call: call.get(0) or UNKNOWN,
     **dict.fromkeys(
-        "pkgutil.get_data pkg_resources.resource_filename pkg_resources.resource_string importlib.resources.read_text "
-        "importlib.resources.open_text importlib.resources.path importlib.resources.open_binary".split(),
+        [
+            "pkgutil.get_data",
+            "pkg_resources.resource_filename",
+            "pkg_resources.resource_string",
+            "importlib.resources.read_text",
+            "importlib.resources.open_text",
+            "importlib.resources.path",
+            "importlib.resources.open_binary",
+        ],
         _read_resource,
     ),
     "inspect.getfile": _get_frame_file,

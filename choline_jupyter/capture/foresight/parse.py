@@ -12,7 +12,8 @@ import stat
 import warnings
 from functools import lru_cache
 
-LARGEST = 2_000_000  # bytes of one file of code
+LARGEST = 500_000  # bytes of one file of code
+_LONGEST_CELL, _MOST_MAGICS = 50_000, 100
 # Cell magics whose body is Python of the notebook; the others' bodies are read by `shell.py` or not at all.
 _PYTHON_MAGICS = frozenset({"time", "timeit", "capture", "prun", "choline", "memit", "mprun"})
 
@@ -20,6 +21,8 @@ _PYTHON_MAGICS = frozenset({"time", "timeit", "capture", "prun", "choline", "mem
 @lru_cache(maxsize=1024)
 def parse_cell(code: str) -> ast.Module:
     """The tree of a cell. Magics and shell lines are in it as the calls that IPython makes of them."""
+    if len(code) > LARGEST:
+        return ast.Module([], [])
     tree = _parse(code)
     return tree if tree is not None else _parse(_transform(code)) or ast.Module([], [])
 
@@ -27,7 +30,7 @@ def parse_cell(code: str) -> ast.Module:
 def parse_file(path: str) -> ast.Module | None:
     """The tree of a file, None where it cannot be read; again only when the file has changed."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - one of many questions of this kind, see disk.py
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
@@ -40,7 +43,7 @@ def read_text(path: str, largest: int = LARGEST) -> str:
     try:
         # A FIFO in the place of the file would hang a plain open.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        with open(descriptor, encoding="utf-8", errors="replace") as stream:  # noqa: PTH123 - a descriptor
+        with open(descriptor, encoding="utf-8", errors="replace") as stream:
             status = os.fstat(descriptor)
             return stream.read() if stat.S_ISREG(status.st_mode) and status.st_size <= largest else ""
     except (OSError, ValueError):
@@ -64,6 +67,8 @@ def _parse(code: str) -> ast.Module | None:
 def _transform(code: str) -> str:
     from IPython.core.inputtransformer2 import TransformerManager
 
+    if len(code) > _LONGEST_CELL or sum(line.lstrip()[:1] in {"!", "%"} for line in code.splitlines()) > _MOST_MAGICS:
+        return ""  # IPython takes a time that grows with the square of these
     magic = re.match(r"\s*%%(\w+)[^\n]*\n", code)
     if magic and magic.group(1) in _PYTHON_MAGICS:
         return _transform(code[magic.end() :])

@@ -41,7 +41,7 @@ def replace_name(path: str, name: str) -> str:
 
 def replace_suffix(path: str, suffix: str) -> str:
     """`with_suffix`."""
-    stem, _ = os.path.splitext(path)  # noqa: PTH122 - texts, with pieces that are not known
+    stem, _ = os.path.splitext(path)
     return stem + suffix
 
 

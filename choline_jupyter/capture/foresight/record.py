@@ -42,7 +42,7 @@ class Record:
         self.directory = directory
         self.is_muted = False
         self.is_deaf = False  # to literals: the defaults of a function that may never be called
-        self._home = os.path.expanduser("~")  # noqa: PTH111
+        self._home = os.path.expanduser("~")
         self._near = _find_near(directory, self._home)
         self._needs: dict[str, Need] = {}
         self._written: dict[str, None] = {}
@@ -54,7 +54,7 @@ class Record:
         """A text as an absolute path; empty where it is none."""
         if not text or len(text) > 1000 or "\n" in text or _URL.match(text):
             return ""
-        path = os.path.expanduser(text) if text.startswith("~") else text  # noqa: PTH111
+        path = os.path.expanduser(text) if text.startswith("~") else text
         return os.path.normpath(os.path.join(self.directory, path)).replace("//", "/")
 
     def read(self, text: str, why: str, *, folders: bool = True, listed: bool = False) -> bool:
@@ -79,7 +79,7 @@ class Record:
         return bool(kind)
 
     def _read_pattern(self, path: str, why: str, *, listed: bool) -> bool:
-        folder = path.split(ANY)[0].rpartition("/")[0]
+        folder = path.split(ANY, maxsplit=1)[0].rpartition("/")[0]
         if not self._may_be_whole(folder) and not (
             listed and folder == self.directory and path.strip(ANY + "/") != folder.strip("/")
         ):
@@ -121,7 +121,7 @@ class Record:
             self._needs[path] = Need(Path(path), kind, why)
             for companion in _list_companions(path):
                 if companion not in self._needs and self._disk.find_kind(companion) == "file":
-                    self._needs[companion] = Need(Path(companion), "data", f"beside {os.path.basename(path)}")  # noqa: PTH119
+                    self._needs[companion] = Need(Path(companion), "data", f"beside {os.path.basename(path)}")
 
     def note_literal(self, text: str, why: str) -> None:
         """A text in the code that may name a file."""
@@ -160,7 +160,7 @@ class Record:
 
 
 def _list_companions(path: str) -> list[str]:
-    stem, ending = os.path.splitext(path)  # noqa: PTH122 - a text, one of very many
+    stem, ending = os.path.splitext(path)
     return [stem + other for other in _COMPANIONS.get(ending, ())]
 
 
@@ -192,5 +192,5 @@ def _is_inside(path: str, folders: set[str]) -> bool:
 
 def _find_near(directory: str, home: str) -> str:
     """Where patterns that the code does not look up itself may lead: the folder and its neighbours."""
-    above = os.path.dirname(directory)  # noqa: PTH120
+    above = os.path.dirname(directory)
     return (directory if above == home or len(PurePosixPath(above).parts) < 3 else above) + "/"

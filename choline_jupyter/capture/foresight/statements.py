@@ -89,7 +89,7 @@ def attributes_of(owner: Any) -> dict[Any, Value] | None:
     if isinstance(owner, Instance):
         return owner.attributes
     if isinstance(owner, (Module, Class)):
-        return owner.scope.names  # type: ignore[return-value]
+        return owner.scope.names
     return owner.entries if isinstance(owner, Table) else None
 
 
@@ -200,7 +200,7 @@ def _walk_with(machine: Machine, node: ast.With | ast.AsyncWith, scope: Scope) -
     for item in node.items:
         value = machine.evaluate(item.context_expr, scope)
         if item.optional_vars is not None:
-            bind(machine, item.optional_vars, definitions.enter(machine, value, scope), scope)
+            bind(machine, item.optional_vars, definitions.enter(machine, value), scope)
     return machine.run(node.body, scope)
 
 

@@ -10,9 +10,9 @@ import string
 from itertools import product
 from typing import TYPE_CHECKING
 
+from choline_jupyter.capture.foresight.attributes import get
 from choline_jupyter.capture.foresight.calls import Call
 from choline_jupyter.capture.foresight.operators import format_value, get_item
-from choline_jupyter.capture.foresight.attributes import get
 from choline_jupyter.capture.foresight.value import (
     ANY,
     LIMIT,
@@ -96,7 +96,7 @@ def _split_unknown(text: str, args: list[object]) -> Value:
 def _test_unknown(text: str, name: str, args: list[object]) -> Value:
     """Beginnings and ends that are known answer some questions about a text that is not."""
     if name in {"startswith", "endswith"} and args and isinstance(args[0], str):
-        known = text.split(ANY)[0] if name == "startswith" else text.rsplit(ANY, maxsplit=1)[-1]
+        known = text.split(ANY, maxsplit=1)[0] if name == "startswith" else text.rsplit(ANY, maxsplit=1)[-1]
         if len(known) >= len(args[0]):
             return (bool(getattr(known, name)(args[0])),)
     return UNKNOWN

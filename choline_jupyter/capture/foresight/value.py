@@ -7,7 +7,6 @@ not followed is `Opaque` with the dotted name it was reached by. Used by everyth
 from __future__ import annotations
 
 import ast
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -143,7 +142,7 @@ class Class:
         return None
 
     def lineage(self) -> list[Class]:
-        """This class and its known bases, near ones first."""
+        """Itself and its known bases, near ones first."""
         found: list[Class] = [self]
         for owner in found:  # grows while it is walked
             found += [base for base in owner.bases if isinstance(base, Class) and base not in found]
@@ -198,9 +197,16 @@ def share(texts: list[str]) -> str:
     """The pattern of many texts: what they begin and end with."""
     if len(texts) < 2:
         return texts[0]
-    start = os.path.commonprefix(texts)
-    end = os.path.commonprefix([text[len(start) :][::-1] for text in texts])[::-1]
+    start = _find_start(texts)
+    end = _find_start([text[len(start) :][::-1] for text in texts])[::-1]
     return start + ANY + end
+
+
+def _find_start(texts: list[str]) -> str:
+    """What all of them begin with: the first and the last in order differ the most."""
+    first, last = min(texts), max(texts)
+    length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return first[:length]
 
 
 def list_texts(value: Value) -> list[str]:
@@ -254,7 +260,7 @@ def _truth_of(alternative: object) -> bool | None:
     return None if isinstance(alternative, (Opaque, Content)) else True
 
 
-def make_items(value: Value, *, is_open: bool = False) -> Items:
+def make_items(value: Value) -> Items:
     """The elements that a value has when it is iterated."""
     if len(value) == 1 and isinstance(value[0], Items):
         return value[0]

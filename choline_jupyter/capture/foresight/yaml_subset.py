@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_KEY = re.compile(r"""((?:"[^"]*"|'[^']*'|[^\s#:'"\[\]{},][^:#]*?))\s*:(?:\s+(.*)|)\Z""")
+_KEY = re.compile(r"""("[^"]*"|'[^']*'|[^\s:'"\[\]{},#][^:]*):(?:\s+(.*))?\Z""")
 _NUMBER = re.compile(r"[-+]?\d+\Z")
 _FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?\Z")
 _CONSTANTS = {"true": True, "false": False, "null": None, "~": None, "": None, "yes": True, "no": False}
@@ -25,7 +25,17 @@ def parse(text: str) -> Any:
 
 
 def _cut_comment(line: str) -> str:
-    return re.sub(r"""^((?:[^#"']|"[^"]*"|'[^']*'|(?<=\S)#|["'])*?)(?:(?<=\s)#.*|^#.*)$""", r"\1", line)
+    """The line up to a `#` that stands outside of quotes, at its start or behind a space."""
+    quote = ""
+    for at, letter in enumerate(line):
+        is_start = at == 0 or line[at - 1] in " \t:[{,-"
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'" and is_start:
+            quote = letter
+        elif letter == "#" and (at == 0 or line[at - 1] in " \t"):
+            return line[:at]
+    return line
 
 
 def _parse_block(lines: list[tuple[int, str]], at: int, indent: int, depth: int) -> tuple[Any, int]:
@@ -44,7 +54,7 @@ def _parse_mapping(lines: list[tuple[int, str]], at: int, indent: int, depth: in
         found = _KEY.match(lines[at][1])
         if not found:
             break
-        key, rest = found.group(1).strip("\"'"), (found.group(2) or "").strip()
+        key, rest = found.group(1).strip().strip("\"'"), (found.group(2) or "").strip()
         at += 1
         below = at < len(lines) and (
             lines[at][0] > indent or (lines[at][0] == indent and lines[at][1].startswith("- "))
@@ -73,7 +83,7 @@ def _parse_list(lines: list[tuple[int, str]], at: int, indent: int, depth: int) 
             made.append(_parse_scalar(rest))
             at += 1
         elif rest:
-            lines = [*lines[:at], (inner, rest), *lines[at + 1 :]]
+            lines[at] = (inner, rest)
             value, at = _parse_mapping(lines, at, inner, depth + 1)
             made.append(value)
         elif at + 1 < len(lines) and lines[at + 1][0] > indent:

@@ -99,7 +99,8 @@ def score(program: Program, root: Path, needs: list[Need]) -> Score:
     """An entry is found if it, a folder above it or all below it is named; a file sent is right if the truth names it."""
     sent = sorted({file for need in needs for file in _list_files(need.path)})
     names = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in sent]
-    found, missed = [], []
+    found: list[str] = []
+    missed: list[str] = []
     for entry in program.needs:
         wanted = [str(path.relative_to(root)) for path in _list_files(root / entry)]
         (found if wanted and set(wanted) <= set(names) else missed).append(entry)

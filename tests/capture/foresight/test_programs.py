@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
+from choline_jupyter.capture.foresight import Need
 from tests.capture.foresight.program import Program, read_programs, score
 
 PROGRAMS = read_programs()
@@ -32,7 +31,7 @@ def test_recall_and_precision(tmp_path: Path) -> None:
     assert right / sent >= PRECISION
 
 
-def _run(program: Program, root: Path) -> tuple[Path, list]:
+def _run(program: Program, root: Path) -> tuple[Path, list[Need]]:
     root.mkdir()
     program.lay_out(root)
     return root, program.foresee(root)
