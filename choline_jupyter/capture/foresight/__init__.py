@@ -31,4 +31,5 @@ def foresee(
     """
     home = os.path.normpath(os.path.abspath(directory))
     paths = [os.path.normpath(os.path.join(home, path)) for path in search_path]
-    return analyse(sources, home, namespace, paths, steps)
+    needs, _ = analyse(sources, home, namespace, paths, steps)
+    return needs

@@ -22,8 +22,8 @@ from choline_jupyter.capture.foresight.value import Module
 
 def analyse(
     sources: Sequence[Source], directory: str, namespace: Mapping[str, Any], search_path: list[str], steps: int
-) -> list[Need]:
-    """The needs of some pieces of code."""
+) -> tuple[list[Need], list[Exception]]:
+    """The needs of some pieces of code, and what went wrong in here on the way."""
     budget = Budget(steps)
     disk = Disk(budget)
     record = Record(disk, directory)
@@ -37,14 +37,16 @@ def analyse(
     except (Exhausted, RecursionError, MemoryError):
         budget.grant(20_000)  # what was found so far is right, and better than nothing
     try:
-        return record.finish()
+        return record.finish(), machine.faults
     except Exhausted:
-        return record.list_needs()
+        return record.list_needs(), machine.faults
 
 
 def _walk(machine: Machine, source: Source, notebook: Module) -> None:
     tree = parse_cell(source.code)
     machine.label = source.label
+    if machine.is_context and source.is_target:
+        machine.refresh(notebook.scope)
     machine.is_context = machine.record.is_muted = not source.is_target
     if not source.label.endswith(".py"):
         notebook.label = source.label

@@ -22,6 +22,7 @@ from choline_jupyter.capture.foresight.value import (
     Value,
     list_texts,
     make_items,
+    show,
     unite,
 )
 
@@ -63,7 +64,7 @@ class Parser:
     def call(self, machine: Machine, call: Call) -> Value:
         """A method of the parser."""
         if call.name == "add_argument":
-            self._add(call)
+            self._add(machine, call)
         elif call.name in _SELF:
             return (self,)
         elif call.name == "set_defaults":
@@ -76,7 +77,7 @@ class Parser:
             return unite(*(option.default for option in self.options if option.name in names)) or UNKNOWN
         return UNKNOWN
 
-    def _add(self, call: Call) -> None:
+    def _add(self, machine: Machine, call: Call) -> None:
         flags = [text for value in call.args for text in list_texts(value)]
         if not flags:
             return
@@ -85,6 +86,8 @@ class Parser:
         name = list_texts(named)[0] if named else long.lstrip("-").replace("-", "_")
         action = list_texts(call.kwargs["action"])[0] if "action" in call.kwargs else "store"
         default = call.kwargs.get("default") or {"store_true": (False,), "store_false": (True,)}.get(action, NOTHING)
+        for each in default:
+            machine.record.consume(show(each))  # the words behind the script may stand in its place
         many = call.kwargs.get("nargs", NOTHING)[0]
         is_many = many in {"+", "*"} or isinstance(many, int)
         self.options.append(_Option(flags, name, default, action, is_many, call.kwargs.get("type", ())))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-from types import ModuleType, SimpleNamespace
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from choline_jupyter.capture.foresight.value import LIMIT, UNKNOWN, Items, PathText, Table, Value, unite
@@ -33,12 +33,17 @@ def convert(data: object, depth: int = _DEEPEST) -> Value | None:
     return None
 
 
-def module_name(data: object) -> str:
-    """The name of a module that the notebook holds."""
-    if type(data) is not ModuleType:
-        return ""
-    name = ModuleType.__getattribute__(data, "__dict__").get("__name__")
-    return name if type(name) is str else ""
+def find_origin(held: object) -> tuple[str, str]:
+    """The module that something comes from and its name there, which is empty for the module itself."""
+    if type(held) is ModuleType:
+        found: tuple[Any, Any] = ModuleType.__getattribute__(held, "__dict__").get("__name__"), ""
+    elif type(held) is FunctionType:
+        found = held.__module__, held.__qualname__
+    elif type(held) is type:
+        found = type.__getattribute__(held, "__dict__").get("__module__"), type.__getattribute__(held, "__name__")
+    else:
+        return "", ""
+    return found if all(type(each) is str for each in found) and "<" not in found[1] else ("", "")
 
 
 def _convert_table(data: dict[Any, Any], depth: int) -> Value:

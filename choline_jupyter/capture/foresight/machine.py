@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from choline_jupyter.capture.foresight import calls, expressions, statements
-from choline_jupyter.capture.foresight.budget import Budget
+from choline_jupyter.capture.foresight import calls, expressions, imports, live, statements
+from choline_jupyter.capture.foresight.budget import Budget, Exhausted
 from choline_jupyter.capture.foresight.disk import Disk
-from choline_jupyter.capture.foresight.live import convert
 from choline_jupyter.capture.foresight.locate import Finder
 from choline_jupyter.capture.foresight.parse import parse_file
 from choline_jupyter.capture.foresight.record import Record
@@ -29,6 +28,7 @@ from choline_jupyter.capture.foresight.value import (
     Scope,
     Table,
     Value,
+    unite,
 )
 
 _DEEPEST = 30
@@ -49,6 +49,7 @@ class Machine:
         self.arguments: Value = UNKNOWN  # sys.argv
         self.hooked: list[Function] = []  # given to a library by a decorator
         self.instances: list[Instance] = []
+        self.faults: list[Exception] = []  # mistakes of this code, kept for its tests
         self.flags = Table()  # absl's
         self.is_context = False
         self.stack: list[Function] = []
@@ -68,7 +69,12 @@ class Machine:
                 self.line = statement.lineno
             try:
                 ended = statements.run_one(self, statement, scope)
+            except Exhausted:
+                raise
             except RecursionError:
+                continue
+            except Exception as fault:  # noqa: BLE001 - ours; it must not cost the user more than this statement's needs
+                self.faults.append(fault)
                 continue
             if ended:
                 return ended
@@ -97,8 +103,24 @@ class Machine:
             self.guards -= is_guard
 
     def look_up_live(self, name: str) -> Value | None:
-        """A plain value that the notebook holds under this name."""
-        return convert(self._namespace[name]) if name in self._namespace else None
+        """What the notebook holds under this name: plain data, or something of a local module."""
+        if name not in self._namespace:
+            return None
+        held = self._namespace[name]
+        module, inner = live.find_origin(held)
+        if not module:
+            return live.convert(held)
+        if module == "__main__" or not self.finder.find(module):
+            return None
+        found = self.import_module(module)[1]
+        return unite(*(imports.find_in(self, each, inner) for each in found)) if inner else found
+
+    def refresh(self, scope: Scope) -> None:
+        """Puts what the notebook holds now in the place of what its earlier cells seem to have made."""
+        for name in [name for name in scope.names if name in self._namespace]:
+            value = live.convert(self._namespace[name])
+            if value is not None:
+                scope.names[name] = value
 
     # ---- modules
 
@@ -129,13 +151,16 @@ class Machine:
                 self.run_file(path, known)
         return known
 
-    def run_file(self, path: str, module: Module) -> None:
-        """Walks a file's code in a module's scope, whatever stands around the place that asked for it."""
+    def run_file(self, path: str, module: Module, *, is_muted: bool = False) -> None:
+        """Walks a file's code in a module's scope, whatever stands around the place that asked for it.
+
+        What an import reads counts even if an earlier cell imported: it is imported anew on the other side.
+        """
         tree = parse_file(path) if path.endswith(".py") else None
         if tree is None or len(self.stack) > _DEEPEST:
             return
         saved = self.label, self.line, self.doubt, self.guards, self.record.is_muted, self.stack
-        self.label, self.doubt, self.guards, self.record.is_muted = self.name_of(path), 0, 0, False
+        self.label, self.doubt, self.guards, self.record.is_muted = self.name_of(path), 0, 0, is_muted
         self.stack = []
         try:
             self.run(tree.body, module.scope)
@@ -153,8 +178,8 @@ class Machine:
         module = self._modules[key] = Module(name, path, self.name_of(path))
         if not self.record.is_muted:
             self.record.add(path, "module", self.why("run"))
-            with self.as_program(path, arguments):
-                self.run_file(path, module)
+        with self.as_program(path, arguments):
+            self.run_file(path, module, is_muted=self.record.is_muted)
         return module
 
     @contextmanager

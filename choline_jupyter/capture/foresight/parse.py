@@ -68,7 +68,7 @@ def _transform(code: str) -> str:
     from IPython.core.inputtransformer2 import TransformerManager
 
     if len(code) > _LONGEST_CELL or sum(line.lstrip()[:1] in {"!", "%"} for line in code.splitlines()) > _MOST_MAGICS:
-        return ""  # IPython takes a time that grows with the square of these
+        return _transform_plainly(code)  # IPython takes a time that grows with the square of these
     magic = re.match(r"\s*%%(\w+)[^\n]*\n", code)
     if magic and magic.group(1) in _PYTHON_MAGICS:
         return _transform(code[magic.end() :])
@@ -76,3 +76,22 @@ def _transform(code: str) -> str:
         return TransformerManager().transform_cell(code)
     except Exception:  # noqa: BLE001 - any text at all may be in a cell
         return ""
+
+
+def _transform_plainly(code: str) -> str:
+    """Line by line, which is wrong only where a text of many lines looks like a magic."""
+    magic = re.match(r"\s*%%(\w+)([^\n]*)\n", code)
+    if magic:
+        return f"get_ipython().run_cell_magic({magic.group(1)!r}, {magic.group(2).strip()!r}, {code[magic.end() :]!r})"
+    return "\n".join(_transform_line(line) for line in code.splitlines())
+
+
+def _transform_line(line: str) -> str:
+    body = line.lstrip()
+    indent = line[: len(line) - len(body)]
+    if body.startswith("!"):
+        return f"{indent}get_ipython().system({body[1:]!r})"
+    if body.startswith("%"):
+        name, _, rest = body[1:].partition(" ")
+        return f"{indent}get_ipython().run_line_magic({name!r}, {rest!r})"
+    return line

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from choline_jupyter.capture.foresight import Need, Source, foresee
+from choline_jupyter.capture.foresight import Need, Source
+from choline_jupyter.capture.foresight.analysis import analyse
 
 FOLDER = Path(__file__).parent.parent / "programs"
 
@@ -42,10 +43,10 @@ class Program:
                     _write(root / each, "0\n")
         (root / self.directory).mkdir(parents=True, exist_ok=True)
 
-    def foresee(self, root: Path) -> list[Need]:
-        """What the analyser says."""
-        home = root / self.directory
-        return foresee(self.sources, home, self.namespace, [""])
+    def foresee(self, root: Path) -> tuple[list[Need], list[Exception]]:
+        """What the analyser says, and what it has passed over in silence."""
+        home = str((root / self.directory).resolve())
+        return analyse(self.sources, home, self.namespace, [home], 200_000)
 
 
 def read_programs() -> list[Program]:

@@ -34,4 +34,6 @@ def test_recall_and_precision(tmp_path: Path) -> None:
 def _run(program: Program, root: Path) -> tuple[Path, list[Need]]:
     root.mkdir()
     program.lay_out(root)
-    return root, program.foresee(root)
+    needs, faults = program.foresee(root)
+    assert not faults, faults
+    return root, needs
