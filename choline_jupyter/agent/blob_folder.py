@@ -25,14 +25,14 @@ class BlobFolder:
     """The blobs of one user on this machine. Raises ValueError for what is not a digest, OSError for the disk."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._turn = threading.Lock()  # two clients may send the same blob
 
     def find(self, digest: str) -> Path:
         """Where a blob is, or would be."""
         if not _DIGEST.match(digest):
             raise ValueError("%r is not a digest" % digest)
-        return self._folder / digest
+        return self.folder / digest
 
     def find_missing(self, digests: list[str]) -> dict[str, int]:
         """Those that are not whole here, and from which offset on each is wanted."""
@@ -53,8 +53,8 @@ class BlobFolder:
 
     def add(self, pieces: Iterable[Buffer]) -> tuple[str, int]:
         """Make a blob of bytes of this machine; gives its digest and size. Nothing is left of one that has no room."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = self._folder / ("%s.new" % uuid.uuid4().hex)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = self.folder / ("%s.new" % uuid.uuid4().hex)
         digest = hashlib.sha256()
         try:
             with open(temporary, "wb") as file:
@@ -74,7 +74,7 @@ class BlobFolder:
     def _put(self, digest: str, offset: int, size: int, data: bytes) -> bool:
         path = self.find(digest)
         part = path.with_suffix(".part")
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_at(part, offset, data)
         if offset + len(data) < size:
             return False

@@ -15,6 +15,7 @@ from choline_jupyter.agent.journal import JournalReader
 from choline_jupyter.agent.machine import describe_machine
 from choline_jupyter.agent.pump import Pump
 from choline_jupyter.model.event import SUPERVISOR_RANK
+from choline_jupyter.store.entry import EntryError
 from choline_jupyter.wire.frame import CHUNK, PROTOCOL, Frame, FrameDecoder, Type, encode_frame
 from choline_jupyter.wire.record import WireError
 
@@ -177,10 +178,14 @@ class Client:
             raise Refused("damaged", str(error)) from None
 
     async def _fetch(self, frame: Frame) -> dict[str, Any]:
-        head, read = frame.header, self._supervisor.blobs.read
+        head, supervisor = frame.header, self._supervisor
+        piece = int(head["offset"]), min(int(head["count"]), CHUNK)
         try:
-            data, size = await _in_thread(read, head["blob"], int(head["offset"]), min(int(head["count"]), CHUNK))
-        except FileNotFoundError:
+            if "path" in head:
+                data, size = await _in_thread(supervisor.layouts.read, head["session"], head["path"], *piece)
+            else:
+                data, size = await _in_thread(supervisor.blobs.read, head["blob"], *piece)
+        except (FileNotFoundError, EntryError):
             raise Refused("no-blob", "It is not on that machine any more.") from None
         return {"size": size, "body": data}
 

@@ -21,7 +21,9 @@ from typing import Any, Optional
 from choline_jupyter.agent.doorbell import Ringer
 from choline_jupyter.agent.file_watch import FileWatch
 from choline_jupyter.agent.journal import JournalWriter
+from choline_jupyter.agent.layout import enter_layout
 from choline_jupyter.agent.process import MARK, make_mark
+from choline_jupyter.agent.workspace import announce, find_workspace, open_data
 from choline_jupyter.model.event import Kind
 from choline_jupyter.wire.frame import Frame, FrameDecoder, Type, encode_frame
 from choline_jupyter.wire.record import WireError
@@ -63,6 +65,7 @@ class ScriptHost:
         self._end = -1
         self._job, self._attempt, self._answered = "", 0, 0
         self._is_done = False
+        self._workspace = find_workspace(order)
 
     def serve(self) -> None:
         """Until the script has ended and all it wrote is in the journal."""
@@ -112,7 +115,8 @@ class ScriptHost:
 
     def _serve(self, frame: Frame) -> None:
         if frame.type is Type.RUN and not self._script:
-            self._run(frame.header)
+            self._unpack(frame)
+            self._run()
         elif frame.type is Type.INPUT:
             self._type(frame.header)
         elif frame.type is Type.INTERRUPT and self._script:
@@ -122,8 +126,7 @@ class ScriptHost:
         elif frame.type is Type.STOP:
             self._is_done = True  # the supervisor ends the whole tree
 
-    def _run(self, header: dict[str, Any]) -> None:
-        self._job, self._attempt = header["job"], header["attempt"]
+    def _run(self) -> None:
         environment = dict(os.environ if self._order["environment"] is None else self._order["environment"])
         environment[MARK] = make_mark(self._order["session"], self._order["rank"])
         environment["PYTHONUNBUFFERED"] = "1"  # into a file Python would hold lines back until there are 8 KiB
@@ -142,6 +145,17 @@ class ScriptHost:
             self._close(127)
             return
         self._end = os.pidfd_open(self._script.pid)
+
+    def _unpack(self, frame: Frame) -> None:
+        """Put the files in place that came with the script."""
+        head, file = frame.header, frame.header.get("file")
+        self._job, self._attempt = head["job"], head["attempt"]
+        data = open_data(Path(file)) if file else memoryview(frame.body)[head.get("code", len(frame.body)) :]
+        for sentence in self._workspace.unpack(head.get("files") or 0, data) if self._workspace else ():
+            self._append("stderr", "choline: %s\n" % sentence)
+        if file:
+            os.unlink(file)
+        self._is_pulled = head.get("pull", True) is not False
 
     def _type(self, header: dict[str, Any]) -> None:
         """A line for the script's standard input, or its end; one that comes again after a cut is not typed twice."""
@@ -178,6 +192,8 @@ class ScriptHost:
         for output in self._outputs:
             while self._drain(output):
                 pass
+        if self._workspace:
+            announce(self._workspace, self._journal, self._job, self._attempt, self._is_pulled)
         self._close(code)
 
     def _close(self, code: int) -> None:
@@ -197,6 +213,7 @@ def main(arguments: list[str]) -> None:  # noqa: ARG001 - every part is called a
     listener.bind(order["socket"])
     listener.listen(4)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    enter_layout(order)
     host = ScriptHost(order, listener)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)

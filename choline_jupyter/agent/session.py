@@ -174,6 +174,7 @@ class HostedSession:
             "directory": self.spec["directory"],
             "epoch": self.spec["epoch"],
             "created": self.spec["created"],
+            "shares": self.spec.get("shares", True),
             "lease": self.spec["lease"],
             "pid": self.rank.pid if self.rank else 0,
             "alive": bool(self.rank and self.rank.is_alive),

@@ -27,6 +27,7 @@ from choline_jupyter.agent.digest import find_digest
 from choline_jupyter.agent.door import open_channel
 from choline_jupyter.agent.environment import EnvironmentFault, Environments
 from choline_jupyter.agent.journal import find_last_seq, list_ranks
+from choline_jupyter.agent.layout import Layouts, shares_files
 from choline_jupyter.agent.nursery import Nursery, NurseryError
 from choline_jupyter.agent.place import Place, find_directory
 from choline_jupyter.agent.rank import Rank
@@ -35,6 +36,7 @@ from choline_jupyter.agent.session import HostedSession, read_spec
 from choline_jupyter.model.names import check_identifier
 from choline_jupyter.wire.frame import PROTOCOL
 
+STOPPED = "it was stopped"
 _UPKEEP = 5.0
 _SWEEP = 60.0
 _LINGER = 30.0
@@ -52,6 +54,7 @@ class Supervisor:
         self._clients: set[Client] = set()
         self._nursery = Nursery(place.home, place.log)
         self.blobs = BlobFolder(place.home / "blobs")
+        self.layouts = Layouts(place.home / "workspaces")
         self.deliveries = Deliveries(self.blobs, place.home / "wheels")
         self._environments = Environments()
         self._linger = linger
@@ -93,7 +96,7 @@ class Supervisor:
             **session.describe(),
         }
 
-    async def stop(self, name: str, reason: str = "it was stopped") -> None:
+    async def stop(self, name: str, reason: str = STOPPED) -> None:
         """End a session and all its processes."""
         session = self.sessions.get(name)
         if session is None:
@@ -101,6 +104,8 @@ class Supervisor:
         await session.stop(reason)
         if self.sessions.pop(name, None):
             session.close()
+        if reason == STOPPED:
+            await asyncio.get_running_loop().run_in_executor(None, self.layouts.remove, name)
 
     async def purge(self) -> None:
         """End all sessions and this process, and leave nothing of the agent on this machine."""
@@ -158,9 +163,9 @@ class Supervisor:
         directory = self.place.find_session(check_identifier(wish["session"]))
         if directory.is_dir():
             raise Refused("no-session", "That session has ended.")
-        keys = ("session", "name", "kind", "python", "packages", "directory", "lease", "command", "epoch")
+        keys = ("session", "name", "kind", "python", "packages", "directory", "lease", "command", "epoch", "files")
         spec = {key: wish[key] for key in keys if key in wish}
-        spec["created"] = time.time()
+        spec["created"], spec["shares"] = time.time(), shares_files(spec.get("files"))
         session = HostedSession(self.place, spec, self._launch, self.wake)
         session.environment = wish.get("environment")
         session.save()
@@ -186,7 +191,8 @@ class Supervisor:
         spec = session.spec
         if not spec["python"]:
             spec["python"] = await self._find_python(session)
-        directory = find_directory(spec["directory"])
+        is_shown = await self.layouts.settle(session.id, spec)
+        directory = spec["directory"] if is_shown else find_directory(spec["directory"])
         if directory != spec["directory"]:
             session.tell({"state": "moved", "wanted": spec["directory"], "directory": directory})
             spec["directory"] = directory
@@ -216,6 +222,9 @@ class Supervisor:
             "address": str(self.place.bell),
             "directory": session.spec["directory"],
             "environment": session.environment,
+            "layout": session.spec.get("layout"),
+            "workspace": str(self.layouts.find(session.id)),
+            "blobs": str(self.blobs.folder),
         }
 
     async def _adopt(self) -> None:
@@ -310,6 +319,7 @@ class Supervisor:
         if time.monotonic() - self._swept > _SWEEP:
             self._swept = time.monotonic()
             self.retention.sweep(set(self.sessions))
+            self.layouts.sweep(set(self.sessions))
 
     def _end_if_quiet(self) -> None:
         if self.sessions or self._clients:

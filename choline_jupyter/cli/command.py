@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from choline_jupyter.cli.files import list_needs, pack, show_files
 from choline_jupyter.errors import RequestError, UnknownJob
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
@@ -16,7 +17,7 @@ from choline_jupyter.session.keeper import start_keeper
 from choline_jupyter.session.live import is_end
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequest, VersionRequest, parse_command
-from choline_jupyter.session.outcome import Outcome, note_state
+from choline_jupyter.session.outcome import Outcome, note_state, tell_notices
 from choline_jupyter.session.usage import PROGRAM, render_help
 from choline_jupyter.session.verbs import Verbs, confirm_on_terminal, find_version
 
@@ -30,6 +31,8 @@ def run(arguments: list[str]) -> int:
         print(find_version())
     elif isinstance(request, ScriptRequest):
         return run_script(get_bridge(), request)
+    elif request.verb == "files":
+        print(show_files(request))
     elif request.verb == "attach":
         return attach(get_bridge(), request)
     else:
@@ -48,7 +51,9 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     session = bridge.call(bridge.engine.open(spec), answer_on_terminal)
     is_detached = request.options.has("detach")
     job = JobRow(job_id, session.row.id, name=script.name, detached=is_detached)
-    bridge.post(session.run, job, script.read_text(errors="replace"), {"msg_id": job_id})
+    packed = pack(bridge, session, list_needs(script, request.args), request.options)
+    header = {"msg_id": job_id, "pull": not request.options.has("no-pull"), **packed.header}
+    bridge.post(session.run, job, script.read_text(errors="replace"), header, packed.extra)
     console = Console(session, bridge)
     if is_detached:
         bridge.post(session.type_text, 1, "", True)
@@ -57,6 +62,8 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
         return 0
     console.pass_input()
     status = console.follow(job_id)
+    bridge.call(session.finish_fetches())
+    tell_notices(session)
     bridge.engine.close_row(session.row)
     return status
 

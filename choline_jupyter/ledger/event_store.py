@@ -61,6 +61,7 @@ class EventStore:
         size_limit: int = SIZE_LIMIT,
         limits: Limits = LIMITS,
     ) -> None:
+        self.directory = directory
         self._database = Database(directory / FILE_NAME, SCHEMA)
         blobs = BlobFolder(directory / "blobs")
         self._reader = EventReader(self._database, blobs)

@@ -1,61 +1,74 @@
-"""The names that go along with a cell: what `capture` finds in this notebook, packed for the session's channel.
+"""What goes along with a cell: the names and files of this notebook that it needs and its session does not have.
 
-Made by `magic.notebook`, one per shell; called in the notebook's main thread. Small ones travel with the cell itself, in
-the same frame; large ones go ahead as one blob on the bulk channel.
+Made by `magic.notebook`, one per shell; called in the notebook's main thread.
 """
 
 from __future__ import annotations
 
 import sys
-import uuid
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.capture.history import History
-from choline_jupyter.capture.names import Item
 from choline_jupyter.capture.sent import SentNames
-from choline_jupyter.session.bulk import Bulk, hash_file
+from choline_jupyter.magic.foreseen import foresee_cell
+from choline_jupyter.session.cargo import Cargo, Packed
+from choline_jupyter.session.consent import Consent
+from choline_jupyter.session.file_sync import Shipment
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from choline_jupyter.session.bridge import Bridge
     from choline_jupyter.session.live import LiveSession
-
-_WITH_THE_CELL = 4 << 20
-
-
-class Packed(NamedTuple):
-    """What the job's header says of its names, and their bytes if they go with it."""
-
-    header: dict[str, Any]
-    extra: bytes = b""
+    from choline_jupyter.session.option_reader import Values
 
 
 class Luggage:
     """Knows, by session and kernel, what is over there."""
 
-    def __init__(self, shell: InteractiveShell, bridge: Bridge) -> None:
+    def __init__(self, shell: InteractiveShell, bridge: Bridge, consent: Consent) -> None:
         self._shell, self._bridge = shell, bridge
         self._history: History | None = None
         self._sent: dict[tuple[str, int], SentNames] = {}
+        self._consent = consent
+        self._last: tuple[LiveSession, Shipment] | None = None
         shell.events.register("post_run_cell", self._explain)
 
-    def pack(self, session: LiveSession, cell: str, number: int) -> Packed:
-        """What cell `number` needs and its session does not have; says what it needs and cannot have."""
+    def pack(self, session: LiveSession, cell: str, number: int, options: Values) -> Packed:
+        """What cell `number` needs and its session does not have; says what it needs and cannot have. Raises HostError."""
+        acts, buffers = self._pack_names(session, cell, number)
+        shipment = self._pack_files(session, cell, number, options)
+        packed = Cargo(acts, buffers, shipment).send(self._bridge, session)
+        self._last = (session, shipment) if shipment else None
+        return packed
+
+    def forget(self) -> None:
+        """The cell did not run: its files may not be over there."""
+        if self._last:
+            session, shipment = self._last
+            session.files.sync.forget(shipment)
+
+    def _pack_names(self, session: LiveSession, cell: str, number: int) -> tuple[list[dict[str, Any]], list[Any]]:
         sent = self._find_sent(session)
         if sent is None:
-            return Packed({})
+            return [], []
         found = sent.plan(self._transform(cell), number, self._shell.user_ns)
         for name, why in found.kept.items():
             sys.stderr.write(f"choline: {name} stays here: it is {why}. Make it in a %%choline cell.\n")
-        if not found.items:
-            return Packed({})
         acts = [
             {**item.act, "name": item.name, "sizes": [_measure(part) for part in item.buffers]} for item in found.items
         ]
-        if sum(size for act in acts for size in act["sizes"]) > _WITH_THE_CELL:
-            return Packed({"names": acts, "blob": self._send_ahead(session, found.items)})
-        return Packed({"names": acts}, b"".join(bytes(part) for item in found.items for part in item.buffers))
+        return acts, [part for item in found.items for part in item.buffers]
+
+    def _pack_files(self, session: LiveSession, cell: str, number: int, options: Values) -> Shipment | None:
+        """None where nothing has to go: the session may have this folder's own files."""
+        if session.spec is None or session.spec.files is None or session.shares_files:
+            return None
+        choices = self._consent.choose(foresee_cell(self._shell, cell, number), options)
+        shipment = session.files.sync.plan(self._consent.settle(choices))
+        for trouble in shipment.trouble:
+            sys.stderr.write(f"choline: {trouble}.\n")
+        return None if shipment.is_empty else shipment
 
     def _explain(self, result: Any) -> None:
         """A name that a local cell has not found may be one of a session."""
@@ -82,21 +95,6 @@ class Luggage:
             return str(self._shell.input_transformer_manager.transform_cell(cell))
         except SyntaxError:  # the session's kernel says so, in its own words
             return ""
-
-    def _send_ahead(self, session: LiveSession, items: list[Item]) -> str:
-        folder = self._bridge.engine.directory / "outbox"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        path = folder / uuid.uuid4().hex
-        try:
-            with path.open("wb") as file:
-                for item in items:
-                    for part in item.buffers:
-                        file.write(part)
-            digest = self._bridge.call(hash_file(path))
-            self._bridge.call(Bulk(session.connection).put({digest: path}))
-        finally:
-            path.unlink(missing_ok=True)
-        return digest
 
 
 def _measure(part: Any) -> int:

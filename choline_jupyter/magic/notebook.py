@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import RequestError, SessionEnded, UnknownJob
+from choline_jupyter.magic.foreseen import foresee_notebook
 from choline_jupyter.magic.luggage import Luggage
 from choline_jupyter.magic.relay import RelayScreen, can_relay
 from choline_jupyter.magic.screen import PlainScreen, Screen
@@ -19,6 +20,7 @@ from choline_jupyter.magic.stage import Stage
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import get_bridge
+from choline_jupyter.session.consent import Consent, render_choices
 from choline_jupyter.session.keeper import start_keeper
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import (
@@ -55,7 +57,8 @@ class Notebook:
         self._stages: dict[str, Stage] = {}
         self._open_stages: dict[tuple[str, str, str], Stage] = {}
         self._directories: dict[str, str] = {}
-        self._luggage = Luggage(shell, self._bridge)
+        self._consent = Consent(self._screen.ask, lambda: allows_input(shell))
+        self._luggage = Luggage(shell, self._bridge, self._consent)
         if self._bridge.engine.notice:
             print("choline:", self._bridge.engine.notice)
 
@@ -76,7 +79,10 @@ class Notebook:
         stage = self._open(request)
         job = self._start(stage, code, request)
         if not request.options.has("detach"):
-            self._finish(stage.follow(job))
+            outcome = stage.follow(job)
+            if outcome.failure:
+                self._luggage.forget()
+            self._finish(outcome)
             return
         self._bridge.call(stage.session.confirm(job))
         stage.adopt(job)
@@ -92,6 +98,8 @@ class Notebook:
             print(find_version())
         elif request.verb == "attach":
             self._attach(request)
+        elif request.verb == "files" and not request.positionals:
+            print(render_choices(self._consent.choose(foresee_notebook(self._shell), request.options)))
         else:
             print(self._verbs.perform(request, find_name(self._shell)))
             self._forget_ended()
@@ -117,7 +125,7 @@ class Notebook:
 
     def _choose(self, request: CellRequest) -> SessionSpec:
         """The session that the options mean; without any, the one of the last cell that had some."""
-        is_plain = not any(request.options.text(name) for name in ("session", "provider", "host", "env"))
+        is_plain = not any(request.options.has(name) for name in ("session", "provider", "host", "env", "isolated"))
         if self._current and is_plain:
             return self._current
         return make_spec(request.options.text("session") or find_name(self._shell), request.options)
@@ -152,8 +160,10 @@ class Notebook:
             "cwd": self._find_move(session.row.id),
             "allow_stdin": not job.detached and allows_input(self._shell),
         }
-        names = self._luggage.pack(session, cell, find_count(self._shell))
-        self._bridge.post(session.run, job, cell, {**header, **names.header}, names.extra)
+        if request.options.has("no-pull"):
+            header["pull"] = False
+        packed = self._luggage.pack(session, cell, find_count(self._shell), request.options)
+        self._bridge.post(session.run, job, cell, {**header, **packed.header}, packed.extra)
         self._screen.begin(msg_id)  # after sending: flushing the local streams takes as long as half a cell
         return job.id
 

@@ -19,7 +19,7 @@ from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.session import Trust
 from choline_jupyter.session.interrupt import Interrupts
 from choline_jupyter.session.live import LiveSession, is_end
-from choline_jupyter.session.outcome import Outcome, note_state, tell
+from choline_jupyter.session.outcome import Outcome, note_state, tell, tell_notices
 from choline_jupyter.session.trust import OutputFilter
 
 if TYPE_CHECKING:
@@ -164,6 +164,9 @@ class Stage:
     def _show(self, event: Event) -> None:
         if event.kind is Kind.GAP:
             tell(explain_gap(event.read_content()))
+            return
+        if event.kind is Kind.ARTIFACT:
+            tell_notices(self.session)
             return
         if event.kind is Kind.COMM and not self._comms.note(event.find_type(), event.read_content()):
             return

@@ -67,7 +67,12 @@ class Bulk:
             raise TooLarge(f"{total} bytes would come, {quota} are allowed.", "Bring less at once.")
         async with self._open() as channel:
             for digest, path in files.items():
-                await Download(channel, digest, path, sizes[digest], progress).run()
+                await Download(channel, digest, path, sizes[digest], progress, {}).run()
+
+    async def get_file(self, place: Mapping[str, str], digest: str, size: int, path: Path) -> None:
+        """Have a file of a session's workspace (`place` has its `session` and `path`) here; as `get`."""
+        async with self._open() as channel:
+            await Download(channel, digest, path, size, lambda count: None, place).run()
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Connection]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.interrupt import Interrupts
 from choline_jupyter.session.live import LiveSession, is_end
-from choline_jupyter.session.outcome import Outcome, note_state
+from choline_jupyter.session.outcome import Outcome, note_state, tell_notices
 from choline_jupyter.session.report import render_text
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Console:
             note_state(event, outcome)
         elif event.kind is Kind.INPUT:
             self._ask(event)
+        elif event.kind is Kind.ARTIFACT:
+            tell_notices(self._session)
         else:
             write_event(event)
         return is_end(event)

@@ -12,7 +12,7 @@ import errno
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,13 +28,22 @@ _Result = TypeVar("_Result")
 
 
 class Download:
-    """One blob of `size` bytes for `path`, whose folder exists. `progress(bytes)` is called as they arrive."""
+    """One blob of `size` bytes for `path`, whose folder exists. `progress(bytes)` is called as they arrive.
+
+    `place`: where it is over there if not among the blobs: `session` and `path` of a file in a workspace.
+    """
 
     def __init__(
-        self, channel: Connection, digest: str, path: Path, size: int, progress: Callable[[int], None]
+        self,
+        channel: Connection,
+        digest: str,
+        path: Path,
+        size: int,
+        progress: Callable[[int], None],
+        place: Mapping[str, str],
     ) -> None:
         self._channel, self._digest, self._path, self._size = channel, digest, path, size
-        self._progress = progress
+        self._progress, self._place = progress, place
         self._part = path.with_name(path.name + ".part")
         self._hash = hashlib.sha256()
         self._asked: deque[tuple[int, asyncio.Future[dict[str, Any]]]] = deque()
@@ -96,7 +105,7 @@ class Download:
 
     def _ask(self, offset: int) -> int:
         count = min(CHUNK, self._size - offset)
-        wish = {"blob": self._digest, "offset": offset, "count": count}
+        wish = {"blob": self._digest, "offset": offset, "count": count, **self._place}
         self._asked.append((count, self._channel.ask(Type.FETCH, wish, limit=count)))
         return count
 

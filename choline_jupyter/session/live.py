@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import AgentFailed, HostError, SessionEnded
@@ -24,6 +25,8 @@ from choline_jupyter.model.session import SessionState
 from choline_jupyter.session.bulk import Bulk
 from choline_jupyter.session.connection import Connection, Refused
 from choline_jupyter.session.feed import WINDOW, Feed
+from choline_jupyter.session.fetch import fetch_files
+from choline_jupyter.session.files import SessionFiles
 from choline_jupyter.session.follower import Follower
 from choline_jupyter.session.provision import provide
 from choline_jupyter.wire.frame import Type
@@ -53,7 +56,10 @@ class LiveSession:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._follower: Follower | None = None
         self.has_ended = False
+        self.shares_files: bool | None = None  # whether it works on this machine's own files; None until it has said so
+        self._opened = asyncio.Event()
         self.deaths = 0  # of its kernels: the names of one that has died are gone
+        self._fetches: set[asyncio.Task[None]] = set()
         self._runs: dict[str, asyncio.Task[Any]] = {}
         self._provision: asyncio.Task[None] | None = None
 
@@ -98,6 +104,24 @@ class LiveSession:
         self._runs[job.id] = self._keep(self._run(self.connection.ask(Type.RUN, wish, data + extra), job.id))
         self._store.save_job(row)
 
+    @cached_property
+    def files(self) -> SessionFiles:
+        """What the session has of the project's files."""
+        return SessionFiles(self.row, self._store.directory)
+
+    async def learn_files(self) -> bool:
+        """Whether the session works on this machine's own files, when the agent has said so. Raises HostError."""
+        await self._opened.wait()
+        if self.shares_files is None:
+            raise self.failure or AgentFailed("The session could not be opened.", "`%choline doctor` looks at it.")
+        return self.shares_files
+
+    async def pull(self, announced: Sequence[Event]) -> list[str]:
+        """Bring home all that these events announce; gives what to say of it. Raises HostError."""
+        for event in announced:
+            await fetch_files(self.connection, self.files, self.files.take(event, is_asked=True), event.job)
+        return self.files.take_notices() or ["All files are home."]
+
     async def confirm(self, job: str) -> None:
         """Return when the agent has taken a job; raises HostError when it has not."""
         if job in self._runs:
@@ -121,8 +145,14 @@ class LiveSession:
         """A front end's comm message for the kernel."""
         self.connection.send(Type.COMM, {"session": self.row.id, **header}, body)
 
+    async def finish_fetches(self) -> None:
+        """Return when all that jobs have announced so far is home, or cannot be."""
+        while self._fetches:
+            await asyncio.wait(self._fetches)
+
     async def stop(self) -> None:
-        """End the session; returns when all its processes are gone. Raises HostError."""
+        """End the session, when its files are home; returns when all its processes are gone. Raises HostError."""
+        await self.finish_fetches()
         try:
             await self.connection.request(Type.STOP, {"session": self.row.id})
         except Refused:
@@ -133,14 +163,16 @@ class LiveSession:
             wish = {
                 "name": self.row.name, "directory": self.spec.directory, "epoch": self.row.epoch,
                 "python": self.spec.python, "packages": list(self.spec.packages), "lease": self.spec.lease,
-                "environment": self.spec.environment, "kind": "script" if self.spec.command else "kernel",
-                "command": list(self.spec.command),
+                "environment": self.spec.environment, "files": self.spec.files, "command": list(self.spec.command),
+                "kind": "script" if self.spec.command else "kernel",
             }  # fmt: skip
             self._keep(self._open(self.connection.ask(Type.OPEN, {"session": self.row.id, **wish})))
 
     async def _open(self, answer: Answer) -> None:
         """An agent that cannot make a session says why; of one that has ended it is the job that hears."""
         heard = await self._hear(answer)
+        self.shares_files = heard.get("shares", False if heard else None)
+        self._opened.set()
         if heard.get("refused", "no-session") != "no-session":
             self._fail(AgentFailed(str(heard["message"]), "`%choline doctor` shows what is missing."))
 
@@ -176,7 +208,17 @@ class LiveSession:
             self._note(event)
         elif event.kind is Kind.STATE and event.series.rank == SUPERVISOR_RANK:
             self._note_session(event)
+        elif event.kind is Kind.ARTIFACT:
+            self._bring_home(event)
         self.feed.put(event, size)
+
+    def _bring_home(self, event: Event) -> None:
+        """Files that a job has made: the small ones before anybody hears of it, the others from now on."""
+        missing = self.files.take(event)
+        if missing:
+            fetch = self._keep(fetch_files(self.connection, self.files, missing, event.job))
+            self._fetches.add(fetch)
+            fetch.add_done_callback(self._fetches.discard)
 
     def _note(self, event: Event) -> None:
         """A job has changed its state: the row follows."""

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from choline_jupyter.errors import RequestError
 from choline_jupyter.providers.provider import Access
+from choline_jupyter.session.project import describe_files
 from choline_jupyter.session.spec import SessionSpec
 
 if TYPE_CHECKING:
     from choline_jupyter.session.option_reader import Values
 
+ISOLATED = "this machine, isolated"
 _CLIENTS = ("openssh", "paramiko")
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
 
@@ -45,15 +47,19 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
         raise RequestError("The provider ssh needs a machine.", "Add --host user@name.")
     if host and provider != "ssh":
         raise RequestError(f"--host does not go with the provider {provider}.", "Leave one of the two out.")
+    is_isolated = options.has("isolated")
+    if is_isolated and provider != "local":
+        raise RequestError(f"--isolated does not go with the provider {provider}.", "Leave one of the two out.")
     accept_key, client = _check_way(options)
     return SessionSpec(
         name,
         provider,
-        host or "this machine",
+        host or (ISOLATED if is_isolated else "this machine"),
         packages=_find_packages(options.text("env") or "", provider),
         command=command,
         accept_key=accept_key,
         client=client,
+        files=describe_files(Path.cwd(), is_isolated) if is_isolated or provider != "local" else None,
     )
 
 

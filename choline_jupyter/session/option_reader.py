@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SCRIPT_HINT = f"The script's own arguments go behind --, as in {PROGRAM} train.py -- ARGS."
 
-Value = bool | int | str | None
+Value = bool | int | str | tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,12 @@ class Values:
         """A TEXT option's value."""
         value = self.items[name]
         assert value is None or isinstance(value, str), name
+        return value
+
+    def list(self, name: str) -> tuple[str, ...]:
+        """A LIST option's values."""
+        value = self.items[name] or ()
+        assert isinstance(value, tuple), name
         return value
 
     def number(self, name: str) -> int | None:
@@ -78,9 +84,12 @@ class Reader:
                 words.append(token)
                 continue
             option = self._find_option(token)
-            if given[option.name] is not None:
+            earlier, value = given[option.name], _take_value(option, token, remaining)
+            if earlier is not None and option.kind is not Kind.LIST:
                 raise RequestError(f"--{option.name} is given twice.", "Keep one of them.")
-            given[option.name] = _take_value(option, token, remaining)
+            given[option.name] = (
+                (*earlier, *value) if isinstance(earlier, tuple) and isinstance(value, tuple) else value
+            )
         return Values(given), words
 
     def check_words(self, words: Sequence[str], positionals: Sequence[Positional], values: Values) -> None:

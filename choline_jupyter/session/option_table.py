@@ -27,6 +27,7 @@ class Kind(enum.Enum):
     """What an option's value is; the enum's value is how help names it."""
 
     FLAG = ""
+    LIST = "PATH,..."  # printable texts; the option may be given again
     TEXT = "TEXT"  # printable, not blank
     DURATION = "DURATION"  # 90s, 30m, 2h, 1h30m; read as seconds
     COUNT = "N"  # a whole number from 1
@@ -97,6 +98,7 @@ class Table:
 
 
 _RUN = (CELL, SCRIPT)
+_FILES = (*_RUN, "files")
 _REACH = (*_RUN, "doctor", "offers", "stop")
 
 TABLE = Table(
@@ -111,6 +113,10 @@ TABLE = Table(
         Option(
             "env", Kind.TEXT, "a requirements file: what the environment of another machine is to hold", _RUN, "FILE"
         ),
+        Option("isolated", Kind.FLAG, "on this machine, without its files: only what goes along is there", _RUN),
+        Option("with", Kind.LIST, "files and folders that go along, whatever is found in the code", _FILES),
+        Option("without", Kind.LIST, "files that stay here, in the syntax of .gitignore", _FILES, "PATTERN,..."),
+        Option("no-pull", Kind.FLAG, "leave what the job writes over there", _RUN),
         Option("detach", Kind.FLAG, "start the job and return at once; it goes on by itself", _RUN),
         Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _RUN),
         Option("all", Kind.FLAG, "every session", ("stop",), instead_of="SESSION"),
@@ -125,14 +131,22 @@ TABLE = Table(
         Verb("logs", "print what a job has put out so far", (Positional("JOB", required=True),)),
         Verb("interrupt", "interrupt the running job; its session keeps its state"),
         Verb("stop", "end a session and what runs in it", (Positional("SESSION"),)),
+        Verb(
+            "files",
+            "the files that go along, why, and what stays here",
+            (Positional("SCRIPT", limit=1000),),
+        ),
+        Verb("pull", "bring home what a job has written", (Positional("JOB", required=True),)),
         Verb("offers", "what machines there are, what they have and cost"),
         Verb("doctor", "check this machine and the way to the others, and say what to mend"),
     ),
 )
 
 
-def read_value(option: Option, text: str) -> str | int:
-    """`text` as a value of the option: TEXT as it is, DURATION in seconds, COUNT; raises RequestError."""
+def read_value(option: Option, text: str) -> str | int | tuple[str, ...]:
+    """`text` as a value of the option: TEXT as it is, DURATION in seconds, COUNT, LIST; raises RequestError."""
+    if option.kind is Kind.LIST:
+        return tuple(read_text(f"--{option.name}", part, option.limit) for part in text.split(","))
     if option.kind is Kind.DURATION:
         return _read_duration(option, text)
     if option.kind is Kind.COUNT:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import CholineError, DiskFull, KernelDied, OutOfMemory, make_remote_exception
 from choline_jupyter.model.event import Event
+
+if TYPE_CHECKING:
+    from choline_jupyter.session.live import LiveSession
 
 _NOTICES = {
     "queued": "choline: another cell runs in this session; this one waits for its turn.\n",
@@ -60,6 +63,12 @@ def tell(text: str) -> None:
     """Write a notice of ours; flushed, because what a notebook relays next does not pass through this stream."""
     sys.stderr.write(text)
     sys.stderr.flush()
+
+
+def tell_notices(session: LiveSession) -> None:
+    """What is to be said of files that came home."""
+    for sentence in session.files.take_notices():
+        tell(f"choline: {sentence}.\n")
 
 
 def explain_death(fact: dict[str, Any]) -> CholineError:

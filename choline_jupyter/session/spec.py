@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 from choline_jupyter.model.session import SessionRow, Trust
 
@@ -19,6 +20,7 @@ class SessionSpec:
 
     `python` empty leaves the interpreter to the provider. `command` makes it a session of one script, not of a kernel.
     `packages` (PEP 508) are what its environment holds besides ipykernel, where one is found or made for it.
+    `files` (`session.project.describe_files`) is for sessions that do not have the folder's own files.
     `accept_key` is the fingerprint of an unknown host key that the user has accepted, `client` the ssh client wanted.
     """
 
@@ -34,6 +36,7 @@ class SessionSpec:
     command: tuple[str, ...] = ()
     accept_key: str = ""
     client: str = ""
+    files: dict[str, Any] | None = None
 
     def matches(self, row: SessionRow) -> bool:
         """Whether an existing session is the one asked for."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from choline_jupyter.errors import RequestError, UnknownJob, UnknownSession
+from choline_jupyter.model.event import Kind
 from choline_jupyter.model.session import SessionRow
 from choline_jupyter.providers.provider import Access
 from choline_jupyter.session.bridge import Bridge
@@ -101,6 +102,23 @@ class Verbs:
             found = self._call(self._bridge.engine.probe(*way))
             return "\n".join(examine_host(way.machine, time.monotonic() - started, found))
         return "\n".join(examine(self._bridge.engine, self._ask))
+
+    def _pull(self, request: VerbRequest, here: str) -> str:
+        """Bring home what a job has written, and wait for it."""
+        engine = self._bridge.engine
+        job = engine.store.find_job(request.positionals[0])
+        if job is None:
+            raise UnknownJob(f"There is no job {request.positionals[0]!r}.", "`choline status` lists the newest.")
+        row = next(row for row in engine.store.list_sessions() if row.id == job.session)
+        engine.store.flush()
+        announced = [event for event in engine.store.read_job(job.id) if event.kind is Kind.ARTIFACT]
+        if not announced:
+            return f"Job {job.id} has written no file into the project's folder."
+        session = self._call(engine.join(row, follow=False))
+        return "\n".join(self._call(session.pull(announced)))
+
+    def _files(self, request: VerbRequest, here: str) -> str:
+        raise RequestError("A script's files are shown by the command.", f"Run: choline files {request.positionals[0]}")
 
     def _retire_agents(self, rows: list[SessionRow]) -> None:
         """The agents that hosted these sessions need not wait for others."""

@@ -1,4 +1,5 @@
-"""Content-addressed blobs and manifests, and their safe materialising, on both ends of the wire.
+"""Store: trees of files as data, on both sides: what is where, with which content, and how it is put in place.
 
-Standard library only, Python 3.9 syntax. Promise: a file is the old or the new version, never half.
+Called by `session` here and by the agent over there. Promise: a file is its old or its new version, never half of one;
+nothing is written outside the folder that was given, whatever a path or a link says.
 """

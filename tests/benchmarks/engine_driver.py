@@ -13,6 +13,7 @@ from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import Bridge
+from choline_jupyter.session.cargo import Packed
 from choline_jupyter.session.live import LiveSession, is_end
 from choline_jupyter.session.spec import SessionSpec, copy_environment
 from choline_jupyter.wire.frame import Type
@@ -42,13 +43,17 @@ class EngineDriver:
         self.session = self.bridge.call(self.bridge.engine.open(spec))
         return self.session
 
-    def run(self, code: str) -> Timing:
-        """Run code as a job and read its events up to the one that ends it; raises RuntimeError when it fails."""
+    def run(self, code: str, along: Packed = Packed({})) -> Timing:  # noqa: B008 - never changed
+        """Run code as a job and read its events up to the one that ends it; raises RuntimeError when it fails.
+
+        `along`: what goes with it.
+        """
         session = self._get_session()
         self._count += 1
         job = JobRow(make_identifier("j"), session.row.id)
         received, start = session.connection.frames_received, time.perf_counter()
-        self.bridge.post(session.run, job, code, {"msg_id": job.id, "count": self._count, "allow_stdin": False})
+        header = {"msg_id": job.id, "count": self._count, "allow_stdin": False, **along.header}
+        self.bridge.post(session.run, job, code, header, along.extra)
         timing = Timing()
         while not is_end(event := self._read(session)) or event.job != job.id:
             _count(event, timing, start)

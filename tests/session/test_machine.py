@@ -14,7 +14,7 @@ KEY = "SHA256:" + "a" * 43
 
 
 def give(**options: str) -> Values:
-    names = ("host", "provider", "accept-host-key", "ssh", "env")
+    names = ("host", "provider", "accept-host-key", "ssh", "env", "isolated")
     return Values({name: options.get(name.replace("-", "_")) for name in names})
 
 

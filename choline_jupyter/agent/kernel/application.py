@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -25,8 +26,10 @@ from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.bridge import Bridge
 from choline_jupyter.agent.kernel.hook import OutputHook
 from choline_jupyter.agent.kernel.jobs import Jobs
-from choline_jupyter.agent.kernel.names import install_names
+from choline_jupyter.agent.kernel.luggage import Luggage
+from choline_jupyter.agent.layout import enter_layout
 from choline_jupyter.agent.process import MARK, make_mark
+from choline_jupyter.agent.workspace import find_workspace
 
 _LATE_IMPORTS = (
     "IPython.core.completerlib",
@@ -40,7 +43,10 @@ _LATE_IMPORTS = (
 
 
 class RankSpec(NamedTuple):
-    """What a rank is told at its start; paths are absolute, `environment` None keeps the fork server's."""
+    """What a rank is told at its start; paths are absolute, `environment` None keeps the fork server's.
+
+    `layout` (a `agent.layout.Layout`) says where its files are, `workspace` what is kept of them, `blobs` the large ones.
+    """
 
     session: str
     rank: int
@@ -50,13 +56,17 @@ class RankSpec(NamedTuple):
     address: str
     directory: str
     environment: Optional[dict[str, str]] = None
+    layout: Optional[dict[str, Any]] = None
+    workspace: str = ""
+    blobs: str = ""
 
 
 class RankKernel(IPythonKernel):
     """ipykernel's own kernel; a job brings the cell number and the folder of the notebook it comes from."""
 
     jobs: Jobs
-    _names: tuple[dict[str, Any], list[Any]] = ({}, [])
+    luggage: Luggage
+    _coming: tuple[dict[str, Any], list[Any], str] = ({}, [], "")
     _execute_sleep = 0  # stock ipykernel sleeps before each reply, lest it pass the last output; here both must be seen
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
@@ -65,7 +75,7 @@ class RankKernel(IPythonKernel):
             _number_cell(self.shell, wish["count"])
         if wish.get("cwd") and os.path.isdir(wish["cwd"]):
             os.chdir(wish["cwd"])
-        self._names = wish, parent.get("buffers") or []
+        self._coming = wish, parent.get("buffers") or [], parent["header"]["msg_id"]
         if not self.jobs.start(parent["header"]["msg_id"]):
             parent["content"]["code"] = "raise KeyboardInterrupt('before the cell began')"
         await super().execute_request(stream, ident, parent)  # type: ignore[no-untyped-call]  # ipykernel's
@@ -74,19 +84,18 @@ class RankKernel(IPythonKernel):
         """First what came with the cell: here what is written belongs to the cell already, and a name that is also a
         magic's is not taken for that yet.
         """
-        self._install_names()
+        (wish, buffers, request), self._coming = self._coming, ({}, [], "")
+        self._say(self.luggage.unpack(self.shell, wish, buffers))
         reply: dict[str, Any] = await super().do_execute(code, silent, *arguments, **keywords)  # type: ignore[no-untyped-call]
+        self.luggage.announce(*self.jobs.get(request), pull=wish.get("pull", True) is not False)
         return reply
 
-    def _install_names(self) -> None:
-        (wish, buffers), self._names = self._names, ({}, [])
-        file = Path(wish["file"]) if wish.get("file") else None
-        if wish.get("names"):
-            data = file.read_bytes() if file else bytes(buffers[0]) if buffers else b""
-            for sentence in install_names(self.shell, wish["names"], data):
+    def _say(self, sentences: Iterable[str]) -> None:
+        try:
+            for sentence in sentences:
                 sys.stderr.write("choline: %s\n" % sentence)
-        if file:
-            file.unlink(missing_ok=True)
+        except OSError as error:
+            sys.stderr.write("choline: what came with the cell could not be read: %s\n" % error)
 
     async def dispatch_shell(self, msg: Any, /, *arguments: Any, **keywords: Any) -> None:
         await super().dispatch_shell(msg, *arguments, **keywords)
@@ -144,6 +153,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
         kernel_class=RankKernel,
     )
     RankKernel.jobs = jobs
+    RankKernel.luggage = Luggage(journal, find_workspace(spec._asdict()))
     app.hook = OutputHook(journal, jobs)
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]
@@ -198,6 +208,7 @@ def _settle(spec: RankSpec) -> None:
         _activate()
     os.environ.pop("JPY_PARENT_PID", None)
     os.environ[MARK] = make_mark(spec.session, spec.rank)
+    enter_layout(spec._asdict())
     os.chdir(spec.directory)
     sys.path[:] = ["", *(entry for entry in sys.path if entry)]
     sys.argv[:] = [""]

@@ -47,7 +47,11 @@ class Jobs:
 
     def find(self, parent: bytes) -> tuple[str, int]:
         """The job and attempt that a message with this parent header belongs to; ("", 0) for none."""
-        job = self._jobs.get(self.read_msg_id(parent))
+        return self.get(self.read_msg_id(parent))
+
+    def get(self, msg_id: str) -> tuple[str, int]:
+        """The job and attempt of a request; ("", 0) for none."""
+        job = self._jobs.get(msg_id)
         return (job.name, job.attempt) if job else ("", 0)
 
     def read_msg_id(self, parent: bytes) -> str:

@@ -13,13 +13,13 @@ from typing import Any
 from choline_jupyter.wire.value import decode_value
 
 
-def install_names(shell: Any, acts: Sequence[dict[str, Any]], data: bytes) -> Iterator[str]:
+def install_names(shell: Any, acts: Sequence[dict[str, Any]], data: memoryview) -> Iterator[str]:
     """Make each name; gives one sentence for each that cannot be. `data` holds their bytes, one behind the other."""
-    view, position = memoryview(data), 0
+    position = 0
     for act in acts:
         buffers = []
         for size in act["sizes"]:
-            buffers.append(view[position : position + size])
+            buffers.append(data[position : position + size])
             position += size
         try:
             shell.user_ns[act["name"]] = _make(shell, act, buffers)

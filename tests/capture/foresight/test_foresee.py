@@ -64,7 +64,7 @@ def test_files_in_a_needed_folder_are_not_listed_again_but_modules_are(tmp_path:
 def test_nothing_of_the_code_runs(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("open('made', 'w').write('x')\n1 / 0\n")
     ask(tmp_path, "import mine\n!touch made2\nimport os\nos.mkdir('made3')\nexec(\"open('made4', 'w')\")")
-    assert sorted(os.listdir(tmp_path)) == ["mine.py"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.py"]
 
 
 def test_gitignore_prunes_nothing(tmp_path: Path) -> None:
@@ -167,7 +167,9 @@ def test_a_changed_module_is_read_again(tmp_path: Path) -> None:
 
 def test_the_words_behind_a_script_count(tmp_path: Path) -> None:
     make(tmp_path, "a.csv", "b.csv")
-    code = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--f', default='a.csv')\nopen(p.parse_args().f)"
+    code = (
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--f', default='a.csv')\nopen(p.parse_args().f)"
+    )
     for words, needed in (((), "a.csv"), (("--f", "b.csv"), "b.csv"), (("--f=b.csv",), "b.csv"), (None, "a.csv")):
         needs = foresee([Source(code, "t.py", arguments=words)], tmp_path, {}, [])
         assert names(tmp_path, needs) == [needed]
@@ -232,7 +234,9 @@ def test_a_spent_budget_keeps_what_was_found(tmp_path: Path) -> None:
 
 
 def test_a_script_that_runs_itself_ends(tmp_path: Path) -> None:
-    (tmp_path / "again.py").write_text("import subprocess, sys\nsubprocess.run([sys.executable, 'again.py', sys.argv[1] + 'a'])")
+    (tmp_path / "again.py").write_text(
+        "import subprocess, sys\nsubprocess.run([sys.executable, 'again.py', sys.argv[1] + 'a'])"
+    )
     (tmp_path / "again.sh").write_text("bash again.sh\nbash again.sh\n")
     assert names(tmp_path, ask(tmp_path, "!python again.py x\n!bash again.sh")) == ["again.py", "again.sh"]
 

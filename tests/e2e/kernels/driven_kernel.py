@@ -60,6 +60,7 @@ class DrivenKernel:
     """
 
     def __init__(self, isolation: Isolation, python: str = sys.executable) -> None:
+        self.folder = isolation.folder
         folder = Path(isolation.environment["JUPYTER_RUNTIME_DIR"])
         self._manager = KernelManager(
             kernel_name=write_kernelspec(folder, python),

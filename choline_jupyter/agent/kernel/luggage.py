@@ -1,0 +1,42 @@
+"""What comes with a cell, files and names, and what the cell leaves behind: unpacked before it runs, announced after it.
+
+Called by `application` in the kernel's main thread. A file or name that cannot be made does not stop the others: the cell
+says what it misses, a line on stderr says why.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Optional
+
+from choline_jupyter.agent.journal import JournalWriter
+from choline_jupyter.agent.kernel.modules import Modules
+from choline_jupyter.agent.kernel.names import install_names
+from choline_jupyter.agent.workspace import Workspace, announce, open_data
+
+
+class Luggage:
+    """`workspace` is None in a session that has the client's own files."""
+
+    def __init__(self, journal: JournalWriter, workspace: Optional[Workspace]) -> None:
+        self._journal, self._workspace = journal, workspace
+        self._modules = Modules()
+
+    def unpack(self, shell: Any, wish: dict[str, Any], buffers: list[Any]) -> Iterator[str]:
+        """Make what `wish` names; gives one sentence for each thing that cannot be."""
+        acts, file = wish.get("names") or [], wish.get("file")
+        data = open_data(Path(file)) if file else memoryview(bytes(buffers[0]) if buffers else b"")
+        start = sum(size for act in acts for size in act["sizes"])
+        if self._workspace and wish.get("files"):
+            yield from self._workspace.unpack(wish["files"], data[start:])
+            yield from self._modules.reload(self._workspace.arrived)
+        yield from install_names(shell, acts, data[:start])
+        if file:
+            os.unlink(file)
+
+    def announce(self, job: str, attempt: int, pull: bool) -> None:
+        """Tell what the cell has made and changed in the project's folder."""
+        if self._workspace and job:
+            announce(self._workspace, self._journal, job, attempt, pull)

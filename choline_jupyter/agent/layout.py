@@ -1,0 +1,126 @@
+"""The layout of a session's files on this machine: where its workspace is, and how its kernels see it.
+
+Decided by the supervisor when a session's kernel is made; entered by the rank that has just been forked, or by the host
+of a script. The best way this machine allows is taken: the client's own files where the folder is the very same one, else
+a workspace shown at the client's path in a mount namespace, else the path itself if it can be made, else a folder
+of its name in the home folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from choline_jupyter.agent import mounts
+from choline_jupyter.agent.place import find_directory
+from choline_jupyter.agent.retention import KEEP_SECONDS
+from choline_jupyter.model.names import check_identifier
+from choline_jupyter.store.mark import is_same
+from choline_jupyter.store.tree import Tree
+
+
+class Layout(NamedTuple):
+    """As it goes to the rank, in JSON: `root` is the project as the kernel sees it, `real` as everybody else does.
+
+    `binds`: whether `real` has to be shown at `root`; `hidden` and `kept`: what an isolated session does not see.
+    """
+
+    root: str
+    real: str
+    binds: bool = False
+    hidden: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+class Layouts:
+    """Knows what this machine allows."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._can_mount: Optional[bool] = None
+        self._roots: dict[str, str] = {}
+
+    def find(self, session: str) -> Path:
+        """The folder of a session's workspace."""
+        return self._folder / session
+
+    def read(self, session: str, path: str, offset: int, count: int) -> tuple[bytes, int]:
+        """A piece of a file in a session's workspace and its size. Raises OSError, EntryError. Blocks; for an executor."""
+        fd = Tree(self._roots.get(session) or str(self.find(check_identifier(session)) / "root")).open(path)
+        try:
+            return os.pread(fd, count, offset), os.fstat(fd).st_size
+        finally:
+            os.close(fd)
+
+    async def settle(self, session: str, spec: dict[str, Any]) -> bool:
+        """Note a session's layout in its spec; True when it sees its user's own paths, whatever this machine has there."""
+        layout = None if spec.get("shares", True) else await self._decide(session, spec["files"])
+        spec["layout"] = layout._asdict() if layout else None
+        if layout:
+            self._roots[session] = layout.real
+        return bool(layout and layout.binds)
+
+    async def _decide(self, session: str, wish: dict[str, Any]) -> Layout:
+        root = str(wish["root"])
+        real = self.find(session) / "root"
+        if await self._may_mount():
+            real.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.find(session) / "scratch").mkdir(mode=0o700, exist_ok=True)
+            return Layout(root, str(real), True, tuple(wish.get("hidden", ())), tuple(wish.get("kept", ())))
+        if wish.get("isolated"):
+            raise OSError(1, "this machine allows no mount namespaces, which --isolated needs")
+        found = find_directory(root)
+        return Layout(found, found)
+
+    def remove(self, session: str) -> None:
+        """Remove a session's workspace. Blocks; for an executor."""
+        shutil.rmtree(self.find(session), ignore_errors=True)
+
+    def sweep(self, living: set[str]) -> None:
+        """Remove what ended sessions have left and nobody has fetched in the keeping time. Blocks; for an executor."""
+        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+            if folder.name not in living and time.time() - folder.stat().st_mtime > KEEP_SECONDS:
+                self.remove(folder.name)
+
+    async def _may_mount(self) -> bool:
+        if self._can_mount is None:
+            null = asyncio.subprocess.DEVNULL
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-S", "-E", str(mounts.__file__), stdin=null, stdout=null, stderr=null, cwd="/"
+            )
+            self._can_mount = await process.wait() == 0
+        return self._can_mount
+
+
+def shares_files(wish: Optional[dict[str, Any]]) -> bool:
+    """Whether a session works on its client's own files, so that nothing is copied."""
+    return wish is None or (not wish.get("isolated") and is_same(str(wish["root"]), wish.get("mark") or {}))
+
+
+def enter_layout(order: dict[str, Any]) -> None:
+    """Do as the supervisor's order to a rank says; returns when the session's folder exists. Raises OSError."""
+    if order.get("layout"):
+        _enter(Layout(**order["layout"]), os.path.join(order["workspace"], "scratch"))
+        os.makedirs(order["directory"], exist_ok=True)
+
+
+def _enter(layout: Layout, scratch: str) -> None:
+    """Have this process, which has one thread, see the files as the session does. Raises OSError."""
+    if not layout.binds:
+        return
+    mounts.unshare()
+    # What is shown elsewhere must be in reach while other things are hidden.
+    handle = os.open(layout.real, os.O_PATH | os.O_CLOEXEC)
+    own = os.open(scratch, os.O_PATH | os.O_CLOEXEC)
+    try:
+        mounts.hide([folder for folder in layout.hidden if os.path.isdir(folder)], layout.kept)
+        mounts.make_point(layout.root, "/proc/self/fd/%d" % own)
+        mounts.bind("/proc/self/fd/%d" % handle, layout.root)
+    finally:
+        os.close(handle)
+        os.close(own)

@@ -1,0 +1,248 @@
+"""The workspace of a session: files that came from the client are put in place, files that a job has made are announced.
+
+Used in the rank, or by the host of a script, in the thread that runs the cell; so it sees the files where the cell does.
+What is in place is kept in an index beside the session's journal: what differs from it has been made or changed here.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Optional, Union
+
+from choline_jupyter.agent import mounts
+from choline_jupyter.agent.journal import JournalWriter
+from choline_jupyter.agent.layout import Layout
+from choline_jupyter.model.event import Kind
+from choline_jupyter.store.entry import SMALL, Entry, EntryError, read_entry, write_entry
+from choline_jupyter.store.scan import Scan, sign
+from choline_jupyter.store.tree import PREFIX, Tree
+
+_SKIPPED = {"__pycache__", ".ipynb_checkpoints", ".git", "node_modules"}
+_READ = 1 << 20
+_MOST = 20_000  # files that one job may announce
+_AT_ONCE = 8 << 20  # bytes of small files that come with the announcement
+
+
+class Change(NamedTuple):
+    """A file that a job has made or changed; `content` only if it is small."""
+
+    entry: Entry
+    content: Optional[bytes]
+
+
+class Workspace:
+    """The files of one session. `index` is the file that the index is kept in, `blobs` where large files have come to."""
+
+    def __init__(self, layout: Layout, index: Path, blobs: Path, folder: Path) -> None:
+        self.root = layout.root
+        self._layout, self._index, self._blobs, self._folder = layout, index, blobs, folder
+        self._scan = Scan()
+        self.arrived: set[str] = set()  # files that the last job brought
+        # root -> path -> [digest, *signature]; without a digest what was there before us
+        self._known: dict[str, dict[str, list[Any]]] = _load(index)
+        if self.root not in self._known:
+            self._known[self.root] = {path: ["", *sign(status)] for path, status in _walk(self.root, "")}
+
+    def unpack(self, size: int, data: memoryview) -> Iterator[str]:
+        """What came with a job: `size` bytes of JSON that say what it is, then the small files; see `receive`."""
+        if size:
+            yield from self.receive(json.loads(bytes(data[:size])), data[size:])
+
+    def receive(self, told: Sequence[dict[str, Any]], data: memoryview) -> Iterator[str]:
+        """Put in place what has come; gives one sentence for each file that cannot be. `data` holds the small ones."""
+        position = 0
+        self.arrived.clear()
+        for part in told:
+            root = str(part["root"])
+            problem = self._prepare(root)
+            tree = Tree(root, keeps_open=True)
+            for one in part["entries"]:
+                entry = read_entry(one)
+                inline = entry.size if entry.kind == "file" and entry.size <= SMALL else 0
+                content = data[position : position + inline]
+                position += inline
+                problem_here = problem or self._try(tree, entry, content)
+                if problem_here:
+                    yield "%s could not be put in place: %s." % (os.path.join(root, entry.path), problem_here)
+            for path in part.get("removed", ()):
+                self._remove(tree, path)
+            tree.close()
+        self._save()
+
+    def collect(self) -> tuple[list[Change], list[str]]:
+        """What in the project's folder differs from what is known, and what of it is gone; it is known from now on."""
+        known = self._known.setdefault(self.root, {})
+        seen: set[str] = set()
+        changes: list[Change] = []
+        for path, status in _walk(self.root, ""):
+            seen.add(path)
+            if len(changes) < _MOST and known.get(path, [""])[1:] != list(sign(status)):
+                changes += filter(None, [self._take(path, status)])
+        removed = [path for path in known if path not in seen]
+        for path in removed:
+            del known[path]
+        if changes or removed:
+            self._save()
+        return changes, removed
+
+    def _prepare(self, root: str) -> str:
+        """Have a folder that is not the project's; gives what stands in the way."""
+        if root == self.root or os.path.isdir(root):
+            return ""
+        try:
+            if self._layout.binds:
+                number = len(list(self._folder.glob("outside*")))
+                real, scratch = self._folder / ("outside%d" % number), self._folder / ("scratch%d" % number)
+                real.mkdir(mode=0o700)
+                scratch.mkdir(mode=0o700)
+                mounts.make_point(root, str(scratch))
+                mounts.bind(str(real), root)
+            else:
+                os.makedirs(root)
+        except OSError as error:
+            return _explain(error)
+        return ""
+
+    def _try(self, tree: Tree, entry: Entry, content: memoryview) -> str:
+        try:
+            self._put(tree, entry, content)
+        except (OSError, EntryError) as error:
+            return _explain(error)
+        return ""
+
+    def _put(self, tree: Tree, entry: Entry, content: memoryview) -> None:
+        known = self._known.setdefault(tree.root, {})
+        if entry.kind != "folder" and tree.find(entry.path) and not known.get(entry.path, [""])[0]:
+            raise FileExistsError(17, "this machine has one of its own there")
+        if entry.kind == "folder":
+            tree.put_folder(entry.path, entry.mode)
+        elif entry.kind == "link":
+            tree.put_link(entry.path, entry.target)
+        else:
+            pieces: Iterable[Union[bytes, memoryview]] = (
+                [content] if entry.size <= SMALL else _read(self._blobs / entry.digest)
+            )
+            tree.put_file(entry.path, pieces, entry.mode, entry.mtime)
+        self.arrived.add(os.path.join(tree.root, entry.path))
+        status = tree.find(entry.path)
+        if status and entry.kind != "folder":
+            known[entry.path] = [_name(entry), *sign(status)]
+
+    def _remove(self, tree: Tree, path: str) -> None:
+        """What the client has removed; not what was changed here since."""
+        known = self._known.get(tree.root, {}).pop(path, None)
+        with suppress(OSError, EntryError):
+            status = tree.find(path)
+            if known and status and known[1:] == list(sign(status)):
+                tree.remove(path)
+
+    def _take(self, path: str, status: os.stat_result) -> Optional[Change]:
+        """One file that may have changed; None when its content has not, or it is gone again."""
+        known = self._known[self.root]
+        old = known.get(path, [""])[0]
+        try:
+            entry, content = self._describe(path, status)
+        except (OSError, EntryError):
+            return None
+        known[path] = [_name(entry), *sign(status)]
+        return None if old == _name(entry) else Change(entry, content)
+
+    def _describe(self, path: str, status: os.stat_result) -> tuple[Entry, Optional[bytes]]:
+        full = os.path.join(self.root, path)
+        mode, mtime = stat.S_IMODE(status.st_mode) & 0o777, max(0, status.st_mtime_ns)
+        if stat.S_ISLNK(status.st_mode):
+            entry = Entry(path, "link", mode, 0, "", os.readlink(full), mtime)
+            return read_entry(list(entry)), None
+        digest, now = self._scan.hash(full)
+        content = None
+        if now.st_size <= SMALL:
+            with open(full, "rb") as file:
+                content = file.read(SMALL + 1)
+        return Entry(path, "file", mode, now.st_size, digest, "", mtime), content
+
+    def _save(self) -> None:
+        temporary = self._index.with_suffix(".tmp")
+        temporary.write_text(json.dumps(self._known))
+        os.replace(temporary, self._index)
+
+
+def announce(workspace: Workspace, journal: JournalWriter, job: str, attempt: int, pull: bool) -> None:
+    """Append what a job has made to the journal: the first small files with their content, of the others that they are.
+
+    `pull` False: nothing is to come home by itself.
+    """
+    changes, removed = workspace.collect()
+    if not changes and not removed:
+        return
+    room, buffers, told = _AT_ONCE if pull else 0, [], []
+    for entry, content in changes:
+        is_along = content is not None and len(content) <= room
+        if is_along and content is not None:
+            room -= len(content)
+            buffers.append(content)
+        told.append([*write_entry(entry), is_along])
+    fact = {"files": told, "removed": removed, "root": workspace.root, "pull": pull}
+    journal.append(Kind.ARTIFACT, [b"{}", b"{}", b"{}", json.dumps(fact).encode(), *buffers], job, attempt)
+
+
+def open_data(path: Path) -> memoryview:
+    """A file's bytes, read as they are used."""
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b"")
+
+
+def find_workspace(order: dict[str, Any]) -> Optional[Workspace]:
+    """The workspace that the supervisor's order to a rank speaks of; None in a session that has the client's own files."""
+    if not order.get("layout"):
+        return None
+    layout, folder = Layout(**order["layout"]), Path(order["workspace"])
+    return Workspace(layout, Path(order["journal"]) / "files.json", Path(order["blobs"]), folder)
+
+
+def _name(entry: Entry) -> str:
+    """What a file or link holds, in a word."""
+    return entry.digest or "link " + entry.target
+
+
+def _walk(root: str, below: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Files and links below a folder, not through links; of what jobs leave behind for themselves nothing."""
+    try:
+        entries = sorted(os.scandir(os.path.join(root, below)), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        path = below + "/" + entry.name if below else entry.name
+        with suppress(OSError):
+            status = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                if entry.name not in _SKIPPED:
+                    yield from _walk(root, path)
+            elif _is_kept(entry.name, status):
+                yield path, status
+
+
+def _is_kept(name: str, status: os.stat_result) -> bool:
+    is_own = name.startswith(PREFIX) or name.endswith(".pyc")
+    return not is_own and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode))
+
+
+def _read(path: Path) -> Iterable[bytes]:
+    with path.open("rb") as file:
+        yield from iter(lambda: file.read(_READ), b"")
+
+
+def _explain(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _load(index: Path) -> dict[str, dict[str, list[Any]]]:
+    with suppress(OSError, ValueError):
+        told = json.loads(index.read_text())
+        return told if isinstance(told, dict) else {}
+    return {}

@@ -1,0 +1,99 @@
+"""Cargo: what goes along with a job, as one piece: names first, then what the files are, then the small files.
+
+Called by `magic.luggage` and `cli`. A small piece travels in the job's own frame, so the cell costs one round trip; a larger
+one goes ahead on the bulk channel, as the large files do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from choline_jupyter.errors import RequestError
+from choline_jupyter.session.bulk import Bulk, Progress, hash_file
+from choline_jupyter.session.file_sync import Shipment
+from choline_jupyter.session.files import make_outbox
+from choline_jupyter.session.progress import TransferLine
+from choline_jupyter.store.entry import SMALL
+
+if TYPE_CHECKING:
+    from choline_jupyter.session.bridge import Bridge
+    from choline_jupyter.session.live import LiveSession
+
+_WITH_THE_JOB = 4 << 20  # bytes; as much is also sent before it is known whether the session needs it
+Buffer = Any  # bytes, or a memoryview of them
+
+
+class Packed(NamedTuple):
+    """What the job's header says of what comes along, and its bytes if they go with it."""
+
+    header: dict[str, Any]
+    extra: bytes = b""
+
+
+class Cargo(NamedTuple):
+    """`acts` are what is made of `buffers` (see `agent.kernel.names`); `shipment` is None where no files go."""
+
+    acts: Sequence[Mapping[str, Any]] = ()
+    buffers: Sequence[Buffer] = ()
+    shipment: Shipment | None = None
+
+    def send(self, bridge: Bridge, session: LiveSession) -> Packed:
+        """Send ahead what must go ahead and return the rest; a session with this folder's own files gets none.
+
+        Raises HostError; RequestError for a file that does not stay as it is.
+        """
+        size = self._measure()
+        if self.shipment and size > _WITH_THE_JOB and bridge.call(session.learn_files()):
+            return self._replace(shipment=None).send(bridge, session)
+        line = TransferLine("sending what the job needs", size)
+        try:
+            packed = self._pack(bridge, session, line.note)
+        except ValueError as error:
+            raise RequestError(f"{error}.", "Run it again when nothing writes that file any more.") from None
+        finally:
+            line.close()
+        if self.shipment:
+            session.files.sync.note_sent(self.shipment)
+        return packed
+
+    def _measure(self) -> int:
+        large = sum(path.stat().st_size for path in self.shipment.large.values()) if self.shipment else 0
+        return large + self._measure_piece()
+
+    def _pack(self, bridge: Bridge, session: LiveSession, progress: Progress) -> Packed:
+        header: dict[str, Any] = {"names": self.acts} if self.acts else {}
+        told = json.dumps(self.shipment.told).encode() if self.shipment and self.shipment.told else b""
+        if told:
+            header["files"] = len(told)
+        if self.shipment and self.shipment.large:
+            bridge.call(Bulk(session.connection).put(self.shipment.large, progress))
+        if not header:
+            return Packed({})
+        if self._measure_piece() + len(told) <= _WITH_THE_JOB:
+            return Packed(header, b"".join(self._list_pieces(session, told)))
+        return Packed({**header, "blob": self._send_ahead(bridge, session, told, progress)})
+
+    def _measure_piece(self) -> int:
+        small = sum(entry[3] for _, entry in self.shipment.list_files() if entry[3] <= SMALL) if self.shipment else 0
+        return small + sum(memoryview(part).nbytes for part in self.buffers)
+
+    def _list_pieces(self, session: LiveSession, told: bytes) -> Iterator[bytes]:
+        yield from (bytes(part) for part in self.buffers)
+        yield told
+        if self.shipment:
+            yield from session.files.sync.read_small(self.shipment)
+
+    def _send_ahead(self, bridge: Bridge, session: LiveSession, told: bytes, progress: Progress) -> str:
+        path = make_outbox(bridge.engine.directory)
+        try:
+            with path.open("wb") as file:
+                for piece in self._list_pieces(session, told):
+                    file.write(piece)
+            digest = bridge.call(hash_file(path))
+            bridge.call(Bulk(session.connection).put({digest: Path(path)}, progress))
+        finally:
+            path.unlink(missing_ok=True)
+        return digest

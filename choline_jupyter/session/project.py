@@ -1,0 +1,44 @@
+"""The project: the folder around a notebook or script whose files may go along and come home.
+
+Called by `session.machine` for a session's spec, and by whoever selects files.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import choline_jupyter
+from choline_jupyter.ledger.location import find_data_directory
+from choline_jupyter.store.mark import make_mark
+
+_SIGNS = (".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg", "environment.yml", ".cholineignore")
+
+
+def find_project(directory: Path) -> Path:
+    """The nearest folder around `directory` that looks like a project's; else `directory` itself. Never home or above."""
+    home = Path.home()
+    for folder in (directory, *directory.parents):
+        if folder == home or folder in home.parents:
+            break
+        if any((folder / sign).exists() for sign in _SIGNS):
+            return folder
+    return directory
+
+
+def describe_files(directory: Path, is_isolated: bool) -> dict[str, Any]:
+    """What a session is told of the files that it works on, which are not on its machine."""
+    root = find_project(directory)
+    told: dict[str, Any] = {"root": str(root), "mark": make_mark(str(root)), "isolated": is_isolated}
+    if is_isolated:
+        told.update(hidden=[str(Path.home()), str(root)], kept=_list_kept())
+    return told
+
+
+def _list_kept() -> list[str]:
+    """What an isolated session needs of this machine: its interpreter, and choline itself with its state."""
+    package = Path(choline_jupyter.__file__).parent.parent
+    state = find_data_directory().path
+    return [sys.prefix, sys.base_prefix, sys.exec_prefix, os.fspath(package), os.fspath(state)]
