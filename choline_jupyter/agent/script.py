@@ -23,7 +23,7 @@ from choline_jupyter.agent.file_watch import FileWatch
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.layout import enter_layout
 from choline_jupyter.agent.process import MARK, make_mark
-from choline_jupyter.agent.workspace import announce, find_workspace, open_data
+from choline_jupyter.agent.workspace import announce, find_workspace, open_data, tell_unplaced
 from choline_jupyter.model.event import Kind
 from choline_jupyter.wire.frame import Frame, FrameDecoder, Type, encode_frame
 from choline_jupyter.wire.record import WireError
@@ -155,6 +155,8 @@ class ScriptHost:
             self._append("stderr", "choline: %s\n" % sentence)
         if file:
             os.unlink(file)
+        if self._workspace:
+            tell_unplaced(self._workspace, self._journal, self._job, self._attempt)
         self._is_pulled = head.get("pull", True) is not False
 
     def _type(self, header: dict[str, Any]) -> None:

@@ -44,10 +44,11 @@ class Workspace:
         self._layout, self._index, self._blobs, self._folder = layout, index, blobs, folder
         self._scan = Scan()
         self.arrived: set[str] = set()  # files that the last job brought
+        self.unplaced: list[str] = []  # and those of them that could not be put in place
         # root -> path -> [digest, *signature]; without a digest what was there before us
         self._known: dict[str, dict[str, list[Any]]] = _load(index)
         if self.root not in self._known:
-            self._known[self.root] = {path: ["", *sign(status)] for path, status in _walk(self.root, "")}
+            self._known[self.root] = {path: ["", *sign(status)] for path, status in _walk(self.root)}
 
     def unpack(self, size: int, data: memoryview) -> Iterator[str]:
         """What came with a job: `size` bytes of JSON that say what it is, then the small files; see `receive`."""
@@ -57,7 +58,7 @@ class Workspace:
     def receive(self, told: Sequence[dict[str, Any]], data: memoryview) -> Iterator[str]:
         """Put in place what has come; gives one sentence for each file that cannot be. `data` holds the small ones."""
         position = 0
-        self.arrived.clear()
+        self.arrived, self.unplaced = set(), []
         for part in told:
             root = str(part["root"])
             problem = self._prepare(root)
@@ -69,6 +70,7 @@ class Workspace:
                 position += inline
                 problem_here = problem or self._try(tree, entry, content)
                 if problem_here:
+                    self.unplaced.append(os.path.join(root, entry.path))
                     yield "%s could not be put in place: %s." % (os.path.join(root, entry.path), problem_here)
             for path in part.get("removed", ()):
                 self._remove(tree, path)
@@ -80,7 +82,7 @@ class Workspace:
         known = self._known.setdefault(self.root, {})
         seen: set[str] = set()
         changes: list[Change] = []
-        for path, status in _walk(self.root, ""):
+        for path, status in _walk(self.root):
             seen.add(path)
             if len(changes) < _MOST and known.get(path, [""])[1:] != list(sign(status)):
                 changes += filter(None, [self._take(path, status)])
@@ -172,6 +174,13 @@ class Workspace:
         os.replace(temporary, self._index)
 
 
+def tell_unplaced(workspace: Workspace, journal: JournalWriter, job: str, attempt: int) -> None:
+    """Have the client know what the session does not have after all: it sends it again."""
+    if workspace.unplaced:
+        fact = json.dumps({"state": "unplaced", "files": workspace.unplaced}).encode()
+        journal.append(Kind.STATE, [b"{}", b"{}", b"{}", fact], job, attempt)
+
+
 def announce(workspace: Workspace, journal: JournalWriter, job: str, attempt: int, pull: bool) -> None:
     """Append what a job has made to the journal: the first small files with their content, of the others that they are.
 
@@ -210,26 +219,33 @@ def _name(entry: Entry) -> str:
     return entry.digest or "link " + entry.target
 
 
-def _walk(root: str, below: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Files and links below a folder, not through links; of what jobs leave behind for themselves nothing."""
-    try:
-        entries = sorted(os.scandir(os.path.join(root, below)), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
-        path = below + "/" + entry.name if below else entry.name
-        with suppress(OSError):
-            status = entry.stat(follow_symlinks=False)
-            if stat.S_ISDIR(status.st_mode):
+def _walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Files and links below a folder, not through links; of what jobs leave behind for themselves nothing.
+
+    It runs at the end of each cell: no more than one system call for a file.
+    """
+    folders = [("", root)]
+    while folders:
+        below, folder = folders.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
                 if entry.name not in _SKIPPED:
-                    yield from _walk(root, path)
-            elif _is_kept(entry.name, status):
-                yield path, status
+                    folders.append((below + entry.name + "/", entry.path))
+            elif not entry.name.startswith(PREFIX) and not entry.name.endswith(".pyc"):
+                yield from _look_at(below + entry.name, entry)
 
 
-def _is_kept(name: str, status: os.stat_result) -> bool:
-    is_own = name.startswith(PREFIX) or name.endswith(".pyc")
-    return not is_own and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode))
+def _look_at(path: str, entry: os.DirEntry[str]) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:  # it is gone
+        return
+    if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+        yield path, status
 
 
 def _read(path: Path) -> Iterable[bytes]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,7 +83,11 @@ class FileSync:
 
     def forget(self, shipment: Shipment) -> None:
         """The session may not have this."""
-        for path, _ in shipment.list_files():
+        self.drop(path for path, _ in shipment.list_files())
+
+    def drop(self, paths: Iterable[str]) -> None:
+        """The session does not have these files."""
+        for path in paths:
             self._sent.pop(path, None)
         self.save()
 

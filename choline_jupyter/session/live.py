@@ -226,6 +226,9 @@ class LiveSession:
         if row is None:
             return
         fact = event.read_content()
+        if fact.get("state") == "unplaced":
+            self.files.sync.drop(map(str, fact["files"]))
+            return
         if fact.get("state") == "done":
             row = _close(row, fact["reply"], event.at)
         elif fact.get("state") in _ENDINGS and row.state.is_open:

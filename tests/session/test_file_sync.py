@@ -216,3 +216,16 @@ def test_a_file_that_cannot_be_read_is_named(sides: Sides) -> None:
     shipment = sides.sync.plan(files)
     assert len(shipment.trouble) == 2
     assert shipment.is_empty
+
+
+def test_what_could_not_be_put_in_place_is_named_and_goes_again(sides: Sides) -> None:
+    (sides.here / "large").write_bytes(b"x" * (SMALL + 1))
+    shipment = sides.sync.plan(look(sides.here / "large"))
+    sides.sync.note_sent(shipment)
+    told = [{**part, "root": str(sides.there)} for part in shipment.told]
+    [sentence] = sides.workspace.receive(told, memoryview(b""))  # its blob is not there
+    assert sentence.startswith(f"{sides.there / 'large'} could not be put in place: no such file")
+    assert sides.workspace.unplaced == [str(sides.there / "large")]
+    sides.sync.drop([str(sides.here / "large")])
+    assert sides.send("large") == ["large"]
+    assert sides.workspace.unplaced == []

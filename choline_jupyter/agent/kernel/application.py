@@ -86,6 +86,7 @@ class RankKernel(IPythonKernel):
         """
         (wish, buffers, request), self._coming = self._coming, ({}, [], "")
         self._say(self.luggage.unpack(self.shell, wish, buffers))
+        self.luggage.tell_unplaced(*self.jobs.get(request))
         reply: dict[str, Any] = await super().do_execute(code, silent, *arguments, **keywords)  # type: ignore[no-untyped-call]
         self.luggage.announce(*self.jobs.get(request), pull=wish.get("pull", True) is not False)
         return reply

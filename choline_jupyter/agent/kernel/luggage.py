@@ -14,7 +14,7 @@ from typing import Any, Optional
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.modules import Modules
 from choline_jupyter.agent.kernel.names import install_names
-from choline_jupyter.agent.workspace import Workspace, announce, open_data
+from choline_jupyter.agent.workspace import Workspace, announce, open_data, tell_unplaced
 
 
 class Luggage:
@@ -35,6 +35,11 @@ class Luggage:
         yield from install_names(shell, acts, data[:start])
         if file:
             os.unlink(file)
+
+    def tell_unplaced(self, job: str, attempt: int) -> None:
+        """Tell which files that came are not in place."""
+        if self._workspace and job:
+            tell_unplaced(self._workspace, self._journal, job, attempt)
 
     def announce(self, job: str, attempt: int, pull: bool) -> None:
         """Tell what the cell has made and changed in the project's folder."""

@@ -116,3 +116,18 @@ def test_what_lies_outside_is_asked_about_once(there: DrivenKernel, isolation: I
     assert "lies outside of the project" in question["content"]["prompt"]
     assert run.read_result() == "['a.txt', 'b.txt']"
     assert there.run(code).questions == []
+
+
+def test_a_script_has_its_files_and_gives_back_its_results(there: DrivenKernel, project: Path) -> None:
+    (project / "run.py").write_text(
+        "import sys, model\nfrom pathlib import Path\n"
+        "text = Path(sys.argv[1]).read_text() + Path('data', 'table.csv').read_text()\n"
+        "Path('sum.txt').write_text(text)\nprint(sorted(path.name for path in Path('.').iterdir()))\n"
+    )
+    (project / "argument.txt").write_text("argument ")
+    shown = there.run("!python -m choline_jupyter files run.py").read()
+    assert "data/table.csv" in shown
+    assert "the script" in shown
+    run = there.run("!python -m choline_jupyter run.py --isolated -- argument.txt")
+    assert "['argument.txt', 'data', 'layers.py', 'model.py', 'run.py', 'sum.txt']" in run.read()
+    assert (project / "sum.txt").read_text() == "argument a,b\n1,2\n"
