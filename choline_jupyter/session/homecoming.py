@@ -48,7 +48,7 @@ class Homecoming:
             else:
                 sentences += self._bring(entry, content or b"", event.job)
         for path in fact.get("removed", ()):
-            self._remove(str(path))
+            self._remove(str(path), event.job)
         self._sync.save()
         return sentences, missing
 
@@ -92,10 +92,14 @@ class Homecoming:
         if self._sync.find_sent(path):
             beside = str(Path(entry.path).with_name(f"{path.stem}.{job}{path.suffix}"))
             return beside, f"{entry.path} was changed here and over there; that one is {beside}"
-        kept = self._earlier / job / entry.path
+        return entry.path, f"{entry.path} took the place of an earlier one, which is kept in {self._keep(path, job)}"
+
+    def _keep(self, path: Path, job: str) -> Path:
+        """A copy of what is here, out of the way."""
+        kept = self._earlier / job / path.relative_to(self._sync.root)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, kept)
-        return entry.path, f"{entry.path} took the place of an earlier one, which is kept in {kept}"
+        shutil.copy2(path, kept, follow_symlinks=False)
+        return kept
 
     def _find_here(self, path: Path) -> str:
         """What is here in that place: a digest, or another mark that it is something."""
@@ -107,11 +111,12 @@ class Homecoming:
         except OSError:
             return "something"
 
-    def _remove(self, path: str) -> None:
-        """What a job has removed is removed here, unless it was changed here."""
+    def _remove(self, path: str, job: str) -> None:
+        """What a job has removed is removed here, unless it was changed here; a copy stays, should that be a mistake."""
         full = self._sync.root / path
         try:
             if self._sync.find_sent(full) and self._find_here(full) == self._sync.find_sent(full):
+                self._keep(full, job)
                 self._tree.remove(path)
                 self._sync.note(full, "")
         except (OSError, EntryError):

@@ -125,7 +125,7 @@ def test_an_earlier_result_is_kept_elsewhere(sides: Sides, tmp_path: Path) -> No
     assert sides.bring() == []
 
 
-def test_removals_follow_both_ways(sides: Sides) -> None:
+def test_removals_follow_both_ways(sides: Sides, tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (sides.here / name).write_text(name)
     sides.send("a", "b", "c")
@@ -137,6 +137,7 @@ def test_removals_follow_both_ways(sides: Sides) -> None:
     (sides.here / "c").write_text("edited here")
     sides.bring()
     assert not (sides.here / "b").exists()
+    assert (tmp_path / "earlier/j1/b").read_text() == "b"
     assert (sides.here / "c").read_text() == "edited here"
 
 
