@@ -13,6 +13,7 @@ from typing import NamedTuple
 from choline_jupyter.capture.reads import Names, find_names
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_MAKERS = {"namedtuple", "NamedTuple", "make_dataclass", "TypedDict", "Enum", "IntEnum", "Flag", "IntFlag", "StrEnum"}
 
 
 class Cell(NamedTuple):
@@ -37,7 +38,7 @@ class History:
         return self._written.get(name, 0)
 
     def find_definition(self, name: str) -> str:
-        """The text of the `def`, `class` or `name = lambda` that bound a name last; empty for none."""
+        """The text of the `def`, `class`, `name = lambda` or `name = namedtuple(...)` that bound a name last; empty for none."""
         self._read()
         return self._defined.get(name, "")
 
@@ -64,7 +65,12 @@ def _find_definitions(node: ast.stmt, code: str) -> list[tuple[str, str]]:
     if isinstance(node, _DEFINITIONS):
         first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         return [(node.name, "\n".join(lines[first - 1 : node.end_lineno]))]
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+    if isinstance(node, ast.Assign) and (isinstance(node.value, ast.Lambda) or _makes_class(node.value)):
         text = ast.get_source_segment(code, node) or ""
         return [(target.id, text) for target in node.targets if isinstance(target, ast.Name)]
     return []
+
+
+def _makes_class(node: ast.expr) -> bool:
+    """Whether it is a call such as `namedtuple("Point", "x y")`."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in _MAKERS

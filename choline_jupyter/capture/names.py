@@ -82,8 +82,18 @@ class _Gatherer:
         if isinstance(value, (*_Definition, BuiltinFunctionType)) or _has_home(value):
             return self._make_reference(name, value)
         buffers: list[Buffer] = []
-        told = encode_value(value, buffers)
-        return Item(name, {"do": "value", "value": told}, tuple(buffers))
+        told = encode_value(value, buffers, self._name_class)
+        return Item(name, {"do": "value"}, (json.dumps(told, separators=(",", ":")).encode(), *buffers))
+
+    def _name_class(self, kind: type) -> str:
+        """The name of a class whose instance is to travel; the class goes first."""
+        name = kind.__qualname__
+        if self._namespace.get(name) is not kind or not self._history.find_definition(name):
+            raise Unsendable(f"an object of type {name}, whose definition is in no cell that has run here")
+        self._take(name)
+        if name in self._found.kept:
+            raise Unsendable(f"an object of type {name}, and that is {self._found.kept[name]}")
+        return name
 
     def _make_definition(self, name: str) -> Item:
         source = self._history.find_definition(name)

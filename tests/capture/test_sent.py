@@ -101,7 +101,8 @@ def test_a_function_from_a_definition_that_was_replaced_by_a_value() -> None:
     notebook.here("def f(): return 1")
     notebook.here("f = 3")
     assert notebook.there("f") == ["f"]
-    assert notebook.found.items[0].act == {"do": "value", "value": 3}
+    assert notebook.found.items[0].act == {"do": "value"}
+    assert notebook.found.items[0].buffers == (b"3",)
 
 
 def test_modules_and_what_they_hold_are_imported_again() -> None:
@@ -112,3 +113,26 @@ def test_modules_and_what_they_hold_are_imported_again() -> None:
     assert acts["p"] == {"do": "import", "module": "posixpath"}
     assert acts["O"] == {"do": "from", "module": "collections", "path": "OrderedDict"}
     assert acts["sqrt"] == {"do": "from", "module": "math", "path": "sqrt"}
+
+
+def test_instances_go_behind_their_class() -> None:
+    notebook = Notebook()
+    notebook.here("k = 2\nclass Base: pass")
+    notebook.here("import dataclasses\n@dataclasses.dataclass\nclass Row(Base):\n    x: int = k\n")
+    notebook.here("rows = {'all': [Row(), Row(3)]}")
+    assert notebook.there("rows") == ["Base", "dataclasses", "k", "Row", "rows"]
+
+
+def test_named_tuples_go_behind_their_class() -> None:
+    notebook = Notebook()
+    notebook.here("from collections import namedtuple")
+    notebook.here("Point = namedtuple('Point', 'x y')\np = Point(1, 2)")
+    assert notebook.there("p") == ["namedtuple", "Point", "p"]
+
+
+def test_an_instance_of_a_class_that_was_defined_again_stays() -> None:
+    notebook = Notebook()
+    notebook.here("class A: pass\na = A()")
+    notebook.here("class A: pass")
+    assert notebook.there("a") == []
+    assert "no cell that has run here" in notebook.found.kept["a"]

@@ -7,6 +7,7 @@ send this. One that cannot be made does not stop the others: the cell says what 
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ def install_names(shell: Any, acts: Sequence[dict[str, Any]], data: memoryview) 
 def _make(shell: Any, act: dict[str, Any], buffers: list[memoryview]) -> Any:
     kind = act["do"]
     if kind == "value":
-        return decode_value(act["value"], buffers)
+        return decode_value(json.loads(bytes(buffers[0])), buffers[1:], shell.user_ns)
     if kind == "import":
         return importlib.import_module(act["module"])
     if kind == "from":
