@@ -2,7 +2,7 @@
 
 Called by the supervisor for its clients, in an executor's threads, and by a rank that has something for a client. A blob
 is whole or not there: what has come of one is in a `.part` file, so that a transfer goes on where it was cut, and only
-bytes with the right digest get the name. What serves to whom it was sent or fetched is removed by that.
+bytes with the right digest get the name. Whoever has used a blob removes it; what is forgotten goes with time.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import hashlib
 import os
 import re
 import threading
+import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from choline_jupyter.wire.record import Buffer
@@ -70,6 +72,13 @@ class BlobFolder:
 
     def remove(self, digest: str) -> None:
         self.find(digest).unlink(missing_ok=True)
+
+    def sweep(self, seconds: float) -> None:
+        """Delete what nobody has written to or used for so long: its session or client is gone. For an executor."""
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > seconds:
+                    path.unlink()
 
     def _put(self, digest: str, offset: int, size: int, data: bytes) -> bool:
         path = self.find(digest)

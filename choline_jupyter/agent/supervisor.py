@@ -31,7 +31,7 @@ from choline_jupyter.agent.layout import Layouts, shares_files
 from choline_jupyter.agent.nursery import Nursery, NurseryError
 from choline_jupyter.agent.place import Place, find_directory
 from choline_jupyter.agent.rank import Rank
-from choline_jupyter.agent.retention import Retention
+from choline_jupyter.agent.retention import KEEP_SECONDS, Retention
 from choline_jupyter.agent.session import HostedSession, read_spec
 from choline_jupyter.model.names import check_identifier
 from choline_jupyter.wire.frame import PROTOCOL
@@ -320,6 +320,7 @@ class Supervisor:
             self._swept = time.monotonic()
             self.retention.sweep(set(self.sessions))
             self.layouts.sweep(set(self.sessions))
+            self.blobs.sweep(KEEP_SECONDS)
 
     def _end_if_quiet(self) -> None:
         if self.sessions or self._clients:

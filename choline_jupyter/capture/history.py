@@ -10,6 +10,7 @@ import ast
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from choline_jupyter.capture.changes import asks_user, find_changes, find_effects
 from choline_jupyter.capture.reads import Names, find_names
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -21,6 +22,9 @@ class Cell(NamedTuple):
 
     names: Names
     definitions: dict[str, str]
+    changes: frozenset[str] = frozenset()  # what it may have changed in place
+    effects: tuple[str, ...] = ()  # its statements that set global state
+    asks: bool = False
 
 
 class History:
@@ -31,6 +35,26 @@ class History:
         self._cells: list[Cell] = []
         self._written: dict[str, int] = {}
         self._defined: dict[str, str] = {}
+        self._failed: set[int] = set()
+
+    def count(self) -> int:
+        """The number of the next cell."""
+        self._read()
+        return len(self._cells)
+
+    def find_cell(self, number: int) -> Cell:
+        return self._cells[number]
+
+    def find_code(self, number: int) -> str:
+        """The text of a cell."""
+        return self._inputs[number]
+
+    def has_failed(self, number: int) -> bool:
+        return number in self._failed
+
+    def note_failure(self, number: int) -> None:
+        """Cell `number` has ended with an error: nobody knows how much of it has run."""
+        self._failed.add(number)
 
     def find_write(self, name: str) -> int:
         """The number of the cell that bound a name last; 0 for none."""
@@ -41,6 +65,12 @@ class History:
         """The text of the `def`, `class`, `name = lambda` or `name = namedtuple(...)` that bound a name last; empty for none."""
         self._read()
         return self._defined.get(name, "")
+
+    def note_write(self, name: str, number: int) -> None:
+        """Cell `number` has bound a name by other means than its text: a value was fetched."""
+        self._read()
+        self._written[name] = number
+        self._defined.pop(name, None)
 
     def _read(self) -> None:
         for number in range(len(self._cells), len(self._inputs)):
@@ -54,10 +84,17 @@ class History:
 
 def _read_cell(code: str) -> Cell:
     try:
-        body = ast.parse(code).body
+        tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Cell(Names(), {})
-    return Cell(find_names(code), {name: text for node in body for name, text in _find_definitions(node, code)})
+    names = find_names(code)
+    return Cell(
+        names,
+        {name: text for node in tree.body for name, text in _find_definitions(node, code)},
+        frozenset(find_changes(tree)) & (names.reads | names.writes),
+        tuple(ast.unparse(node) for node in find_effects(tree)),
+        asks_user(tree),
+    )
 
 
 def _find_definitions(node: ast.stmt, code: str) -> list[tuple[str, str]]:

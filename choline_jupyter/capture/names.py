@@ -2,13 +2,15 @@
 
 Called by `capture.sent`. Modules and what modules hold are imported again; functions and classes of the notebook travel
 as the text of the cell that defined them, with what they read in turn; data travels as data (`wire.value`). Nothing is
-pickled: what has no safe form stays here, and is named.
+pickled: what has no safe form is made once more over there by running the cells that made it (`capture.slices`), and
+where that cannot be it stays here, and is named.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,11 +18,14 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from choline_jupyter.capture.history import History
+from choline_jupyter.capture.proxy import Proxy
 from choline_jupyter.capture.reads import find_names
+from choline_jupyter.capture.slices import Slicer
 from choline_jupyter.wire.value import Buffer, Unsendable, encode_value
 
 _NOTEBOOK = "__main__"
 _Definition = (FunctionType, type)
+_SECRET = re.compile(r"token|secret|passw|credential|api_?key|access_?key", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,25 +53,84 @@ class Gathered:
 
 
 def gather(
-    names: Iterable[str], namespace: Mapping[str, Any], history: History, is_ours: Callable[[str], bool]
+    names: Iterable[str],
+    namespace: Mapping[str, Any],
+    history: History,
+    is_ours: Callable[[str], bool],
+    is_made: Callable[[str], bool] = lambda name: False,
+    effects: Iterable[str] = (),
 ) -> Gathered:
-    """What of `names` the notebook's namespace has, with what that needs; `is_ours(name)` says what is not over there."""
-    return _Gatherer(namespace, history, is_ours).gather(names)
+    """What of `names` the notebook's namespace has, with what that needs; `is_ours(name)` says what is not over there.
+
+    `is_made(name)` says what has been re-made over there by running its cells, and is still that. `effects` are statements
+    that set global state and go first.
+    """
+    return _Gatherer(namespace, history, is_ours, is_made).gather(names, effects)
 
 
 class _Gatherer:
-    def __init__(self, namespace: Mapping[str, Any], history: History, is_ours: Callable[[str], bool]) -> None:
-        self._namespace, self._history, self._is_ours = namespace, history, is_ours
+    def __init__(
+        self,
+        namespace: Mapping[str, Any],
+        history: History,
+        is_ours: Callable[[str], bool],
+        is_made: Callable[[str], bool],
+    ) -> None:
+        self._namespace, self._history = namespace, history
+        self._is_ours, self._is_made = is_ours, is_made
         self._found = Gathered()
         self._seen: set[str] = set()
+        self._refused: set[str] = set()  # what cannot be made anew either
 
-    def gather(self, names: Iterable[str]) -> Gathered:
+    def gather(self, names: Iterable[str], effects: Iterable[str]) -> Gathered:
+        for source in effects:
+            self._take_effect(source)
         for name in sorted(names):
             self._take(name)
+        self._remake()
         return self._found
 
+    def _take_effect(self, source: str) -> None:
+        """A statement, with what it reads; one that reads what cannot go stays here."""
+        if _SECRET.search(source):
+            setting = source.partition("=")[0].strip()
+            self._found.kept[setting] = "what looks like a secret"
+            self._refused.add(setting)
+            return
+        needed = sorted(find_names(source).reads)
+        for name in needed:
+            self._take(name)
+        if not any(name in self._found.kept for name in needed):
+            self._found.items.append(Item("", {"do": "effect", "source": source}))
+
+    def _remake(self) -> None:
+        """One run of all cells that have built what has no form as data: such values may hold one another."""
+        slicer = Slicer(
+            self._namespace, self._history, self._send, lambda name: not self._is_ours(name) or self._is_made(name)
+        )
+        cells: set[int] = set()
+        made: list[str] = []
+        while left := [name for name in self._found.kept if name not in made and name not in self._refused]:
+            for name in left:
+                try:
+                    cells |= slicer.find(name)
+                    made.append(name)
+                except Unsendable as why:
+                    self._refused.add(name)
+                    self._found.kept[name] += f", {why}"
+        if made:
+            for name in made:
+                del self._found.kept[name]
+            sources = [[number, self._history.find_code(number)] for number in sorted(cells)]
+            self._found.items.append(Item(made[0], {"do": "replay", "names": made, "cells": sources}))
+
+    def _send(self, name: str) -> bool:
+        """Have a value go ahead; False when it cannot."""
+        self._take(name)
+        return name in self._namespace and name not in self._found.kept
+
     def _take(self, name: str) -> None:
-        if name in self._seen or name not in self._namespace or not self._is_ours(name):
+        if name in self._seen or name not in self._namespace or not self._is_ours(name) or self._is_made(name):
             return
         self._seen.add(name)
         try:
@@ -75,6 +139,8 @@ class _Gatherer:
             self._found.kept[name] = str(reason)
 
     def _make(self, name: str, value: Any) -> Item:
+        if isinstance(value, Proxy):
+            raise Unsendable("only what shows a value of another kernel")
         if isinstance(value, ModuleType):
             return Item(name, {"do": "import", "module": value.__name__})
         if self._history.find_definition(name) and _is_defined_here(value):

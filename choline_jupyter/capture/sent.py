@@ -7,10 +7,12 @@ remote cell has bound is not overwritten by an older value of this side; what is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from choline_jupyter.capture.history import History
 from choline_jupyter.capture.names import Gathered, Item, gather
+from choline_jupyter.capture.proxy import Proxy
 from choline_jupyter.capture.reads import find_names
 
 
@@ -27,12 +29,16 @@ class SentNames:
         self._sent: dict[str, _Sent] = {}
         self._written: dict[str, int] = {}  # by remote cells
         self._touched: dict[str, int] = {}  # read by remote cells, which may have changed it in place
+        self._made: dict[str, int] = {}  # by running their cells there, with cell number
+        self._effects_until = 1  # the first cell whose effects have not gone along
         self._told: set[str] = set()
+        self._told_stale: dict[str, int] = {}  # by name, the write over there that was told of
 
     def plan(self, code: str, number: int, namespace: Mapping[str, Any]) -> Gathered:
         """What goes with cell `number`, and what of it stays here and has not been said to before."""
         names = find_names(code)
-        found = gather(names.reads, namespace, self._history, self._is_ours)
+        effects = self._list_effects(number)
+        found = gather(names.reads, namespace, self._history, self._is_ours, self._is_made, effects)
         found.items = [item for item in found.items if self._is_new(item, number)]
         found.kept = {name: why for name, why in found.kept.items() if name not in self._told}
         self._told |= set(found.kept)
@@ -40,6 +46,21 @@ class SentNames:
             self._touched[name] = number
         for name in names.writes:
             self._written[name] = number
+        return found
+
+    def note_fetched(self, name: str, number: int, namespace: Mapping[str, Any]) -> None:
+        """Cell `number` has brought a name from over there: it is the same on both sides."""
+        self._history.note_write(name, number)
+        self._written.pop(name, None)
+        for item in gather([name], namespace, self._history, self._is_ours).items:
+            self._sent[item.name] = _Sent(item.find_digest(), number)
+
+    def find_stale(self, code: str, namespace: Mapping[str, Any]) -> list[str]:
+        """Which names that a cell of this side reads a cell over there has bound since; each is told of once."""
+        behind = {name for name in self._written if name in namespace and name in code and self.is_theirs(name)}
+        fresh = {name for name in behind if self._told_stale.get(name) != self._written[name]}
+        found = sorted(find_names(code).reads & {name for name in fresh if _is_value(namespace[name])}) if fresh else []
+        self._told_stale.update((name, self._written[name]) for name in found)
         return found
 
     def is_theirs(self, name: str) -> bool:
@@ -51,8 +72,25 @@ class SentNames:
             return False
         return self._history.find_write(name) > self._written.get(name, 0) or name not in self._written
 
+    def _is_made(self, name: str) -> bool:
+        """Whether it was re-made over there since a cell here has bound it last."""
+        return self._made.get(name, -1) >= self._history.find_write(name)
+
+    def _list_effects(self, number: int) -> list[str]:
+        """What the cells before `number` have set for everything, as far as it has not gone along yet."""
+        last = min(number, self._history.count())
+        new = range(self._effects_until, last)
+        self._effects_until = max(last, self._effects_until)
+        cells = [self._history.find_cell(place) for place in new if not self._history.has_failed(place)]
+        return [effect for cell in cells for effect in cell.effects]
+
     def _is_new(self, item: Item, number: int) -> bool:
         """Whether it is not over there as it is here; notes it as sent."""
+        if item.act["do"] == "effect":
+            return True
+        if item.act["do"] == "replay":
+            self._made.update(dict.fromkeys(item.act["names"], number))
+            return True
         digest, sent = item.find_digest(), self._sent.get(item.name)
         if sent and sent.digest == digest:
             rewritten = self._history.find_write(item.name) > sent.at
@@ -60,3 +98,10 @@ class SentNames:
                 return False
         self._sent[item.name] = _Sent(digest, number)
         return True
+
+
+def _is_value(value: Any) -> bool:
+    """Whether it can be older than another: a module, and what modules hold, is the same on both sides."""
+    if isinstance(value, (ModuleType, Proxy)):
+        return False
+    return not isinstance(value, (FunctionType, BuiltinFunctionType, type)) or value.__module__ == "__main__"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from choline_jupyter.cli.files import list_needs, pack, show_files
+from choline_jupyter.cli.results import get
 from choline_jupyter.errors import RequestError, UnknownJob
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
@@ -35,6 +36,8 @@ def run(arguments: list[str]) -> int:
         print(show_files(request))
     elif request.verb == "attach":
         return attach(get_bridge(), request)
+    elif request.verb == "get":
+        return get(get_bridge(), request)
     else:
         print(Verbs(get_bridge(), confirm_on_terminal, answer_on_terminal).perform(request, str(Path.cwd())))
     return 0

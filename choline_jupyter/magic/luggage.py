@@ -32,6 +32,7 @@ class Luggage:
         self._sent: dict[tuple[str, int], SentNames] = {}
         self._consent = consent
         self._last: tuple[LiveSession, Shipment] | None = None
+        shell.events.register("pre_run_cell", self._warn)
         shell.events.register("post_run_cell", self._explain)
 
     def pack(self, session: LiveSession, cell: str, number: int, options: Values) -> Packed:
@@ -55,6 +56,9 @@ class Luggage:
         found = sent.plan(self._transform(cell), number, self._shell.user_ns)
         for name, why in found.kept.items():
             sys.stderr.write(f"choline: {name} stays here: it is {why}. Make it in a %%choline cell.\n")
+        for item in found.items:
+            if item.act["do"] == "replay":
+                sys.stderr.write(_tell_replay(item.act))
         acts = [
             {**item.act, "name": item.name, "sizes": [_measure(part) for part in item.buffers]} for item in found.items
         ]
@@ -70,12 +74,35 @@ class Luggage:
             sys.stderr.write(f"choline: {trouble}.\n")
         return None if shipment.is_empty else shipment
 
+    def note_fetched(self, session: LiveSession, name: str, number: int) -> None:
+        """Cell `number` has brought a name of a session into the notebook's namespace."""
+        sent = self._find_sent(session)
+        if sent is not None:
+            sent.note_fetched(name, number, self._shell.user_ns)
+
+    def _warn(self, info: Any) -> None:
+        """Before a local cell: what it reads may be older than what a session has. Most cells are not even parsed."""
+        code = str(getattr(info, "raw_cell", None) or "")
+        if not self._sent or code.startswith("%%"):
+            return
+        namespace = self._shell.user_ns
+        for name in {
+            name for sent in self._sent.values() for name in sent.find_stale(self._transform(code), namespace)
+        }:
+            sys.stderr.write(
+                f"choline: {name} here is older than the session's; `%choline get {name}` brings that one.\n"
+            )
+
     def _explain(self, result: Any) -> None:
-        """A name that a local cell has not found may be one of a session."""
+        """A name that a local cell has not found may be one of a session. A cell that failed cannot be run again."""
+        manager: Any = self._shell.history_manager
+        if not result.success and manager is not None and getattr(result.info, "store_history", True):
+            self._find_history(manager).note_failure(len(manager.input_hist_parsed) - 1)
         name = getattr(result.error_in_exec, "name", None) if isinstance(result.error_in_exec, NameError) else None
         if name and any(sent.is_theirs(name) for sent in self._sent.values()):
             sys.stderr.write(
-                f"choline: a %%choline cell has made {name}: it is in the session. Read it in such a cell.\n"
+                f"choline: a %%choline cell has made {name}: it is in the session. Read it in such a cell; "
+                f"`%choline get {name}` brings it here.\n"
             )
 
     def _find_sent(self, session: LiveSession) -> SentNames | None:
@@ -83,11 +110,14 @@ class Luggage:
         manager: Any = self._shell.history_manager
         if manager is None:
             return None
-        self._history = self._history or History(manager.input_hist_parsed)
         key = (session.row.id, session.deaths)
         if key not in self._sent:
-            self._sent[key] = SentNames(self._history, self._shell.user_ns_hidden)
+            self._sent[key] = SentNames(self._find_history(manager), self._shell.user_ns_hidden)
         return self._sent[key]
+
+    def _find_history(self, manager: Any) -> History:
+        self._history = self._history or History(manager.input_hist_parsed)
+        return self._history
 
     def _transform(self, cell: str) -> str:
         """The cell as Python: its magics become calls."""
@@ -99,3 +129,9 @@ class Luggage:
 
 def _measure(part: Any) -> int:
     return memoryview(part).nbytes
+
+
+def _tell_replay(act: dict[str, Any]) -> str:
+    names, numbers = act["names"], [str(number) for number, _ in act["cells"]]
+    cells = f"cells {', '.join(numbers)}" if len(numbers) > 1 else f"cell {numbers[0]}"
+    return f"choline: {', '.join(names)}: made anew in the session by running {cells} there.\n"

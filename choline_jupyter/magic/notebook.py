@@ -15,6 +15,7 @@ from choline_jupyter.errors import RequestError, SessionEnded, UnknownJob
 from choline_jupyter.magic.foreseen import foresee_notebook
 from choline_jupyter.magic.luggage import Luggage
 from choline_jupyter.magic.relay import RelayScreen, can_relay
+from choline_jupyter.magic.results import Returns
 from choline_jupyter.magic.screen import PlainScreen, Screen
 from choline_jupyter.magic.stage import Stage
 from choline_jupyter.model.job import JobRow
@@ -32,6 +33,7 @@ from choline_jupyter.session.options import (
     parse_line,
 )
 from choline_jupyter.session.outcome import Outcome, raise_outcome
+from choline_jupyter.session.results import check_names, list_told, read_names
 from choline_jupyter.session.usage import MAGIC, render_help
 from choline_jupyter.session.verbs import Verbs, find_version
 
@@ -59,6 +61,8 @@ class Notebook:
         self._directories: dict[str, str] = {}
         self._consent = Consent(self._screen.ask, lambda: allows_input(shell))
         self._luggage = Luggage(shell, self._bridge, self._consent)
+        self._returns = Returns(shell, self._bridge, self._luggage)
+        self._awaited: dict[str, list[str]] = {}  # by job, the names that are to come here
         if self._bridge.engine.notice:
             print("choline:", self._bridge.engine.notice)
 
@@ -82,7 +86,7 @@ class Notebook:
             outcome = stage.follow(job)
             if outcome.failure:
                 self._luggage.forget()
-            self._finish(outcome)
+            self._finish(stage, job, outcome)
             return
         self._bridge.call(stage.session.confirm(job))
         stage.adopt(job)
@@ -100,6 +104,8 @@ class Notebook:
             self._attach(request)
         elif request.verb == "files" and not request.positionals:
             print(render_choices(self._consent.choose(foresee_notebook(self._shell), request.options)))
+        elif request.verb == "get":
+            self._get(request)
         else:
             print(self._verbs.perform(request, find_name(self._shell)))
             self._forget_ended()
@@ -162,6 +168,9 @@ class Notebook:
         }
         if request.options.has("no-pull"):
             header["pull"] = False
+        wanted = request.options.text("out")
+        if wanted is not None:
+            self._awaited[job.id] = header["out"] = read_names(wanted)
         packed = self._luggage.pack(session, cell, find_count(self._shell), request.options)
         self._bridge.post(session.run, job, cell, {**header, **packed.header}, packed.extra)
         self._screen.begin(msg_id)  # after sending: flushing the local streams takes as long as half a cell
@@ -177,7 +186,11 @@ class Notebook:
         self._directories[session] = here
         return here if known not in (None, here) else None
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, stage: Stage, job: str, outcome: Outcome) -> None:
+        """End the cell as its job ended, with what it was to bring."""
+        names = self._awaited.pop(job, [])
+        if names and outcome.failure is None:
+            self._returns.take(stage.session, outcome.artifacts, names, find_count(self._shell))
         for payload in outcome.reply.get("payload") or ():
             self._payloads.write_payload(payload)
         raise_outcome(outcome)
@@ -193,7 +206,22 @@ class Notebook:
         if not ended and job.state.is_open:
             self._bridge.call(engine.follow(session, stage.seen))
             outcome = stage.follow(job.id, outcome)
-        raise_outcome(outcome)
+        left = [] if job.id in self._awaited else list_told(outcome.artifacts)
+        if left:
+            print(f"choline: its results: `%choline get {' '.join(left)}` brings them here.", file=sys.stderr)
+        self._finish(stage, job.id, outcome)
+
+    def _get(self, request: VerbRequest) -> None:
+        """Bring names of a session: a job without code, which waits for its turn like any other."""
+        names = check_names(request.positionals)
+        engine, wanted = self._bridge.engine, request.options.text("session")
+        row = engine.find_row(wanted) if wanted else self._verbs.find_here(find_name(self._shell))
+        stage = self._find_stage(self._bridge.call(engine.join(row), self._screen.ask))
+        job = JobRow(make_identifier("j"), row.id, name=f"get {' '.join(names)}")
+        self._screen.begin(job.id)
+        self._bridge.post(stage.session.run, job, "", {"msg_id": job.id, "allow_stdin": False, "out": names})
+        self._awaited[job.id] = names
+        self._finish(stage, job.id, stage.follow(job.id))
 
     def _find_job(self, prefix: str) -> JobRow:
         """The job named, or this notebook's newest; raises UnknownJob."""

@@ -91,6 +91,9 @@ class Stage:
             self._note(event, outcome)
         elif event.kind is Kind.INPUT:
             outcome.question = event
+        elif event.kind is Kind.ARTIFACT:
+            outcome.artifacts.append(event)
+            self._show(event)
         else:
             self._show(event)
         return is_end(event)
@@ -114,6 +117,9 @@ class Stage:
             self._ask(event, interrupts)
         elif event.kind is Kind.STATE:
             self._note(event, outcome)
+        elif event.kind is Kind.ARTIFACT:
+            outcome.artifacts.append(event)
+            self._show(event)
         else:
             outcome.is_full = outcome.is_full or event.kind is Kind.GAP
             self._show(self._join(event))

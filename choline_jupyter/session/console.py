@@ -30,6 +30,10 @@ class Console:
 
     def follow(self, job: str) -> int:
         """Show a job until it ends and return its exit status; Ctrl-C interrupts it."""
+        return find_status(self.watch(job))
+
+    def watch(self, job: str) -> Outcome:
+        """Show a job until it ends, and what became of it. Raises what has failed it."""
         outcome = Outcome()
         with Interrupts(lambda: self._bridge.post(self._session.interrupt, job)) as interrupts:
             while outcome.failure is None:
@@ -41,7 +45,7 @@ class Console:
                     break
         if outcome.failure:
             raise outcome.failure
-        return find_status(outcome)
+        return outcome
 
     def show(self, event: Event, outcome: Outcome) -> bool:
         """One event of the job; True when it ends it."""
@@ -51,6 +55,7 @@ class Console:
             self._ask(event)
         elif event.kind is Kind.ARTIFACT:
             tell_notices(self._session)
+            outcome.artifacts.append(event)
         else:
             write_event(event)
         return is_end(event)

@@ -95,6 +95,8 @@ class Reader:
     def check_words(self, words: Sequence[str], positionals: Sequence[Positional], values: Values) -> None:
         """Raise RequestError unless the words are those that the target takes."""
         usage = f"Write {write_usage(self._program, self._target, self._table)}."
+        if positionals and positionals[-1].is_many:
+            positionals = [*positionals, *[positionals[-1]] * (len(words) - len(positionals))]
         for word in words[len(positionals) :]:
             raise RequestError(f"{self._spell()} has no use for {quote(word)}.", usage)
         for positional in positionals[len(words) :]:

@@ -57,10 +57,12 @@ class Positional:
     name: str
     required: bool = False
     limit: int = NAME_LENGTH
+    is_many: bool = False  # it stands for all words from here on
 
     def spell(self) -> str:
         """How usage lines write it."""
-        return self.name if self.required else f"[{self.name}]"
+        name = f"{self.name}..." if self.is_many else self.name
+        return name if self.required else f"[{name}]"
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ _REACH = (*_RUN, "doctor", "offers", "stop")
 
 TABLE = Table(
     options=(
-        Option("session", Kind.TEXT, "run in the session of this name", _RUN, "NAME", NAME_LENGTH),
+        Option("session", Kind.TEXT, "the session of this name", (*_RUN, "get"), "NAME", NAME_LENGTH),
         Option("provider", Kind.TEXT, "where the machine comes from (default: local)", _RUN, "NAME", NAME_LENGTH),
         Option(
             "host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _REACH, "HOST"
@@ -117,6 +119,7 @@ TABLE = Table(
         Option("with", Kind.LIST, "files and folders that go along, whatever is found in the code", _FILES),
         Option("without", Kind.LIST, "files that stay here, in the syntax of .gitignore", _FILES, "PATTERN,..."),
         Option("no-pull", Kind.FLAG, "leave what the job writes over there", _RUN),
+        Option("out", Kind.TEXT, "bring these variables here when the cell ends", (CELL,), "NAME,..."),
         Option("detach", Kind.FLAG, "start the job and return at once; it goes on by itself", _RUN),
         Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _RUN),
         Option("all", Kind.FLAG, "every session", ("stop",), instead_of="SESSION"),
@@ -129,6 +132,9 @@ TABLE = Table(
         Verb("status", "what runs, where, and what it costs"),
         Verb("attach", "show a job's output from its first line, then live", (Positional("JOB"),)),
         Verb("logs", "print what a job has put out so far", (Positional("JOB", required=True),)),
+        Verb(
+            "get", "bring variables of a session here", (Positional("NAME", required=True, limit=1000, is_many=True),)
+        ),
         Verb("interrupt", "interrupt the running job; its session keeps its state"),
         Verb("stop", "end a session and what runs in it", (Positional("SESSION"),)),
         Verb(

@@ -24,10 +24,14 @@ _NOTICES = {
 
 
 class Outcome:
-    """What became of a job while it was followed; `question` is what it still asks when its past has been shown."""
+    """What became of a job while it was followed.
+
+    `question` is what it still asks when its past has been shown, `artifacts` are what it has announced for bringing home.
+    """
 
     def __init__(self) -> None:
         self.question: Event | None = None
+        self.artifacts: list[Event] = []
         self.is_full = False
         self.reply: dict[str, Any] = {}
         self.failure: CholineError | None = None

@@ -61,7 +61,7 @@ class Verbs:
         return render_logs(store.read_job(job.id)).rstrip("\n")
 
     def _interrupt(self, request: VerbRequest, here: str) -> str:
-        row = self._find_here(here)
+        row = self.find_here(here)
         session = self._bridge.call(self._bridge.engine.join(row, follow=False))
         self._bridge.post(session.interrupt)
         return f"Interrupted what runs in {row.name}."
@@ -130,7 +130,7 @@ class Verbs:
             return self._list_all()
         if request.positionals:
             return [self._bridge.engine.find_row(request.positionals[0])]
-        return [self._find_here(here)]
+        return [self.find_here(here)]
 
     def _list_on(self, way: Way) -> list[SessionRow]:
         return [row for row in self._list_all() if (row.provider, row.machine) == (way.provider, way.machine)]
@@ -139,7 +139,7 @@ class Verbs:
         """Every open session; of those noted as open here, also the ones that no agent knows any more."""
         return [row for row in self._bridge.engine.store.list_sessions() if row.state.is_open]
 
-    def _find_here(self, here: str) -> SessionRow:
+    def find_here(self, here: str) -> SessionRow:
         """The session that is used here, else the open one of this notebook or folder, or the only one there is."""
         rows = self._list_all()
         if self.current and self.current.id in [row.id for row in rows]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,14 @@ def test_a_link_is_not_read(tmp_path: Path) -> None:
     folder.find(DIGEST).symlink_to(tmp_path / "secret")
     with pytest.raises(OSError, match="symbolic"):
         folder.read(DIGEST, 0, 10)
+
+
+def test_what_nobody_uses_goes_with_time(tmp_path: Path) -> None:
+    folder = BlobFolder(tmp_path / "blobs")
+    folder.sweep(0)
+    old, _ = folder.add([b"old"])
+    new, _ = folder.add([b"new"])
+    os.utime(folder.find(old), (0, 0))
+    folder.sweep(60)
+    assert not folder.find(old).exists()
+    assert folder.find(new).exists()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 
 from choline_jupyter.capture.history import History
+from choline_jupyter.capture.proxy import Proxy
 from choline_jupyter.capture.sent import SentNames
 
 
@@ -89,7 +91,8 @@ def test_what_belongs_to_the_shell_stays() -> None:
 
 def test_what_cannot_go_is_said_once() -> None:
     notebook = Notebook()
-    notebook.here("import threading\nlock = threading.Lock()\nmade = threading.Thread()")
+    notebook.here("import threading")
+    notebook.namespace.update(lock=threading.Lock(), made=threading.Thread())
     assert notebook.there("lock, threading") == ["threading"]
     assert list(notebook.found.kept) == ["lock"]
     notebook.there("lock, made")
@@ -130,9 +133,45 @@ def test_named_tuples_go_behind_their_class() -> None:
     assert notebook.there("p") == ["namedtuple", "Point", "p"]
 
 
-def test_an_instance_of_a_class_that_was_defined_again_stays() -> None:
+def test_an_instance_of_a_class_that_was_defined_again_is_made_anew() -> None:
     notebook = Notebook()
     notebook.here("class A: pass\na = A()")
     notebook.here("class A: pass")
-    assert notebook.there("a") == []
-    assert "no cell that has run here" in notebook.found.kept["a"]
+    assert notebook.there("a") == ["a"]
+    assert notebook.found.items[0].act == {"do": "replay", "names": ["a"], "cells": [[1, "class A: pass\na = A()"]]}
+
+
+def test_what_was_fetched_is_the_same_on_both_sides() -> None:
+    notebook = Notebook()
+    notebook.there("x = [1]")
+    notebook.inputs.append("get_ipython().run_line_magic('choline', 'get x')")
+    notebook.namespace["x"] = [1]
+    notebook.sent.note_fetched("x", len(notebook.inputs) - 1, notebook.namespace)
+    assert notebook.there("x") == []
+    notebook.here("x.append(2)")
+    assert notebook.there("x") == ["x"]
+    assert notebook.there("x = 3") == []
+    assert notebook.there("x") == []
+
+
+def test_what_is_older_here_is_told_once_for_each_write_there() -> None:
+    notebook = Notebook()
+    notebook.here("x = y = 1\nimport math as m")
+    notebook.there("x += 1\nimport math as m")
+    find = notebook.sent.find_stale
+    assert find("y, m.pi", notebook.namespace) == []
+    assert find("x = 2\nx", notebook.namespace) == []
+    assert find("print(x, m)", notebook.namespace) == ["x"]
+    assert find("x", notebook.namespace) == []
+    notebook.there("x += 1")
+    assert find("lambda: x", notebook.namespace) == ["x"]
+    notebook.here("x = 5")
+    assert find("x", notebook.namespace) == []
+
+
+def test_a_stand_in_is_not_sent() -> None:
+    notebook = Notebook()
+    notebook.namespace["model"] = Proxy("model", "Linear()", "torch.nn.Linear", "it is there")
+    notebook.here("1")
+    assert notebook.there("model") == []
+    assert "only what shows" in notebook.found.kept["model"]

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.cli.terminal import Terminal
+from tests.e2e.kernels.driven_kernel import DrivenKernel
 
 pytestmark = pytest.mark.e2e
 
@@ -130,3 +131,22 @@ def _wait_for(path: Path) -> None:
     """Until a script has written into a file; pytest's own timeout bounds it."""
     while not (path.exists() and path.read_text()):
         pass
+
+
+def test_variables_of_a_session_become_files(terminal: Terminal) -> None:
+    kernel = DrivenKernel(terminal.isolation)
+    try:
+        kernel.run("%load_ext choline_jupyter")
+        kernel.run(
+            "%%choline --session mine\nimport numpy as np, threading\na = np.arange(3); n = {'x': [1]}; k = threading.Lock()"
+        )
+        ran = terminal.run("get", "a", "n", "nowhere", "k", "--session", "mine")
+        assert (ran.status, ran.out) == (1, "a.npy\nn.json\n")
+        assert "There is no nowhere in the session." in ran.err
+        assert "k stays in the session" in ran.err
+        assert (terminal.folder / "n.json").read_text() == '{\n "x": [\n  1\n ]\n}\n'
+        assert (terminal.folder / "a.npy").read_bytes().startswith(b"\x93NUMPY")
+        assert terminal.run("get", "a", "--session", "mine") == (0, "a-2.npy\n", "")
+    finally:
+        kernel.run("%choline stop --all --yes")
+        kernel.close()

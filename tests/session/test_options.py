@@ -134,7 +134,12 @@ def test_verbs(
     [
         ("stauts", UnknownVerb, "no verb 'stauts'", "Did you mean {program} status?"),
         ("STOP", UnknownVerb, "no verb 'STOP'", "Did you mean {program} stop?"),
-        ("qqq", UnknownVerb, "no verb 'qqq'", "status, attach, logs, interrupt, stop, files, pull, offers, doctor"),
+        (
+            "qqq",
+            UnknownVerb,
+            "no verb 'qqq'",
+            "status, attach, logs, get, interrupt, stop, files, pull, offers, doctor",
+        ),
         ("''", UnknownVerb, "no verb ''", "The verbs are"),
         ("--session x", UnknownOption, "no option '--session'", "--session goes with %%choline or SCRIPT"),
         ("stop --al", UnknownOption, "stop has no option '--al'", "Did you mean --all?"),

@@ -21,12 +21,14 @@ from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
+from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.agent.doorbell import Ringer
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.bridge import Bridge
 from choline_jupyter.agent.kernel.hook import OutputHook
 from choline_jupyter.agent.kernel.jobs import Jobs
 from choline_jupyter.agent.kernel.luggage import Luggage
+from choline_jupyter.agent.kernel.results import Results
 from choline_jupyter.agent.layout import enter_layout
 from choline_jupyter.agent.process import MARK, make_mark
 from choline_jupyter.agent.workspace import find_workspace
@@ -66,6 +68,7 @@ class RankKernel(IPythonKernel):
 
     jobs: Jobs
     luggage: Luggage
+    results: Results
     _coming: tuple[dict[str, Any], list[Any], str] = ({}, [], "")
     _execute_sleep = 0  # stock ipykernel sleeps before each reply, lest it pass the last output; here both must be seen
 
@@ -82,13 +85,15 @@ class RankKernel(IPythonKernel):
 
     async def do_execute(self, code: str, silent: bool, *arguments: Any, **keywords: Any) -> dict[str, Any]:
         """First what came with the cell: here what is written belongs to the cell already, and a name that is also a
-        magic's is not taken for that yet.
+        magic's is not taken for that yet. Last what the client wants to have of what the cell has made.
         """
         (wish, buffers, request), self._coming = self._coming, ({}, [], "")
         self._say(self.luggage.unpack(self.shell, wish, buffers))
         self.luggage.tell_unplaced(*self.jobs.get(request))
         reply: dict[str, Any] = await super().do_execute(code, silent, *arguments, **keywords)  # type: ignore[no-untyped-call]
         self.luggage.announce(*self.jobs.get(request), pull=wish.get("pull", True) is not False)
+        shell: Any = self.shell
+        self.results.send(shell.user_ns, wish.get("out") or [], request)
         return reply
 
     def _say(self, sentences: Iterable[str]) -> None:
@@ -155,6 +160,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     )
     RankKernel.jobs = jobs
     RankKernel.luggage = Luggage(journal, find_workspace(spec._asdict()))
+    RankKernel.results = Results(journal, jobs, BlobFolder(Path(spec.blobs)))
     app.hook = OutputHook(journal, jobs)
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]

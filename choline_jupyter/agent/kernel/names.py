@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from choline_jupyter.wire.value import decode_value
@@ -23,9 +24,46 @@ def install_names(shell: Any, acts: Sequence[dict[str, Any]], data: memoryview) 
             buffers.append(data[position : position + size])
             position += size
         try:
-            shell.user_ns[act["name"]] = _make(shell, act, buffers)
+            _perform(shell, act, buffers)
         except Exception as error:  # noqa: BLE001 - the user's own definitions run here
-            yield "%s could not be made here: %s: %s" % (act["name"], type(error).__name__, error)
+            yield "%s could not be made here: %s: %s" % (_name(act), type(error).__name__, error)
+
+
+def _name(act: dict[str, Any]) -> str:
+    return ", ".join(act.get("names") or [act["name"] or act["source"]])
+
+
+def _perform(shell: Any, act: dict[str, Any], buffers: list[memoryview]) -> None:
+    if act["do"] == "replay":
+        _replay(shell, act)
+    elif act["do"] == "effect":
+        with suppress(ImportError):  # of a package that is not here: nothing here can depend on it
+            exec(compile(act["source"], "<choline>", "exec"), shell.user_ns)  # noqa: S102 - see _run
+    else:
+        shell.user_ns[act["name"]] = _make(shell, act, buffers)
+
+
+def _replay(shell: Any, act: dict[str, Any]) -> None:
+    """Run cells of the notebook again for some of the names they bind; what they show was shown, other names stay."""
+    from IPython.utils.capture import capture_output
+
+    before = dict(shell.user_ns)
+    try:
+        with capture_output():
+            for number, source in act["cells"]:
+                _run_cell(shell, number, source)
+    except KeyboardInterrupt:
+        raise RuntimeError("it was interrupted") from None
+    finally:
+        kept = {name: value for name, value in before.items() if name not in act["names"]}
+        shell.user_ns.update(kept)
+
+
+def _run_cell(shell: Any, number: int, source: str) -> None:
+    try:
+        exec(compile(source, shell.compile.cache(source), "exec"), shell.user_ns)  # noqa: S102 - see _run
+    except Exception as error:
+        raise RuntimeError("cell %d failed: %s: %s" % (number, type(error).__name__, error)) from error
 
 
 def _make(shell: Any, act: dict[str, Any], buffers: list[memoryview]) -> Any:

@@ -70,6 +70,11 @@ def read_dtype(told: Any) -> Any:
     return found
 
 
+def describe_dtype(told: Any) -> Any:
+    """The dtype in the form that numpy writes into its files; raises ValueError for nonsense."""
+    return _restore(told, 0)
+
+
 def _restore(told: Any, depth: int) -> Any:
     """Lists back to the tuples that numpy wants: fields as (name, dtype[, shape]), a sub-array as (dtype, shape)."""
     if depth > _NESTING:

@@ -75,7 +75,7 @@ def test_an_edited_function_goes_again(kernel: DrivenKernel) -> None:
 
 
 def test_what_cannot_go_is_said_once_with_the_way_out(kernel: DrivenKernel) -> None:
-    kernel.run("import threading\nlock = threading.Lock()")
+    kernel.run("import threading\nglobals()['lock'] = threading.Lock()")
     run = kernel.run(HEAD + "'lock' in globals() or lock")
     assert run.reply["ename"] == "NameError"
     assert "lock stays here: it is an object of type" in run.read("stderr")
@@ -113,3 +113,32 @@ def test_a_name_that_only_the_session_has_is_explained_here(kernel: DrivenKernel
     assert run.reply["ename"] == "NameError"
     assert "a %%choline cell has made only_there" in run.read("stderr")
     assert "choline" not in kernel.run("nowhere").read("stderr")
+
+
+def test_what_has_no_form_is_made_anew_by_its_cells(kernel: DrivenKernel) -> None:
+    kernel.run("import torch\nwidth = 3\nprint('shown here')")
+    kernel.run("net = torch.nn.Linear(width, 1)\nprint('shown here')")
+    kernel.run("steps = torch.optim.SGD(net.parameters(), lr=0.1)")
+    run = kernel.run(HEAD + "steps.param_groups[0]['params'][0] is net.weight, net")
+    assert run.read_result() == "(True, Linear(in_features=3, out_features=1, bias=True))"
+    assert run.read() == ""
+    assert "choline: net, steps: made anew in the session by running cells" in run.read("stderr")
+    kernel.run(HEAD + "first = id(net)")
+    again = kernel.run(HEAD + "id(net) == first")
+    assert (again.read_result(), again.read("stderr")) == ("True", "")
+
+
+def test_global_state_goes_along_once(kernel: DrivenKernel) -> None:
+    kernel.run(
+        "import numpy as np, os\nnp.random.seed(7)\nos.environ['CHOLINE_TRIED'] = 'yes'\nexpected = np.random.rand()"
+    )
+    assert there(kernel, "os.environ['CHOLINE_TRIED'], np.random.rand() == expected") == "('yes', True)"
+    assert there(kernel, "np.random.rand() == expected") == "False"
+
+
+def test_a_cell_that_fails_there_is_said(kernel: DrivenKernel) -> None:
+    kernel.run("import os, threading\nhere = os.getpid()")
+    kernel.run("def only_here():\n    return threading.Lock() if os.getpid() == here else 1 / 0\nguard = only_here()")
+    run = kernel.run(HEAD + "guard")
+    assert run.reply["ename"] == "NameError"
+    assert "guard could not be made here: RuntimeError: cell" in run.read("stderr")

@@ -12,8 +12,11 @@ import pytest
 
 from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.errors import CorruptBlob, HostError, TooLarge
+from choline_jupyter.model.job import JobRow
+from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bulk import Bulk
 from choline_jupyter.session.live import LiveSession
+from choline_jupyter.session.results import Result, bring, decode, read_results
 from choline_jupyter.wire.frame import CHUNK, Type
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.losses.engine_client import EngineClient
@@ -176,3 +179,43 @@ def test_a_blob_that_has_arrived_goes(client: EngineClient, session: LiveSession
     digest, _ = blobs.add([b"arrived"])
     client.call(session.connection.request(Type.DROP, {"blob": digest}))
     assert not blobs.find(digest).exists()
+
+
+def ask(client: EngineClient, session: LiveSession, name: str) -> Result:
+    """What a session says of one of its names."""
+    job = JobRow(make_identifier("j"), session.row.id)
+    client.post(session.run, job, "", {"msg_id": job.id, "out": [name]})
+    [result] = read_results(client.finish(session, job.id), [name])
+    return result
+
+
+def test_a_variable_whose_download_is_interrupted_goes_on_with_the_next_get(
+    tap: TappedTransport, client: EngineClient, session: LiveSession, blobs: BlobFolder, tmp_path: Path
+) -> None:
+    client.run(session, f"import os; x = os.urandom({20 * CHUNK})")
+    first = ask(client, session, "x")
+
+    async def interrupt() -> None:
+        begun = asyncio.Event()
+        task = asyncio.ensure_future(bring(session, first, tmp_path, lambda count: begun.set()))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    client.call(interrupt())
+    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+    pieces: list[int] = []
+    parts = client.call(bring(session, ask(client, session, "x"), tmp_path, pieces.append))
+    assert sum(pieces) <= 20 * CHUNK  # the description's few bytes make it one piece more
+    assert client.evaluate(session, "import hashlib; hashlib.sha256(x).hexdigest()") == repr(
+        hashlib.sha256(decode("x", parts)).hexdigest()
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_room_over_there_is_said(client: EngineClient, session: LiveSession, blobs: BlobFolder) -> None:
+    blobs.find("0" * 64).parent.mkdir(exist_ok=True)
+    client.run(session, "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 22, -1)); x = bytes(1 << 23)")
+    assert ask(client, session, "x").failure == "x stays there: that machine says File too large."
+    assert ask(client, session, "nothing").failure == "There is no nothing in the session."
