@@ -198,6 +198,8 @@ class Client:
         session = self._supervisor.find(frame.header["session"])
         if "stage" in frame.header:
             session.tell({"state": "preparing", "stage": str(frame.header["stage"])})
+        elif "notice" in frame.header:
+            session.tell({"state": "notice", "stage": str(frame.header["notice"])})
         else:
             self._supervisor.deliveries.provide(session.id, frame.header)
         return {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from choline_jupyter.agent.blob_folder import BlobFolder
-from choline_jupyter.agent.environment import EnvironmentFault
+from choline_jupyter.agent.tool import EnvironmentFault
 from choline_jupyter.model.environment import Target
 
 _AGAIN = 60.0

@@ -1,50 +1,31 @@
 """Environments: the Python that a session's kernels run in, found or made, then kept for the next session.
 
-Called by the supervisor when a session names no interpreter of its own. An interpreter on this machine that has what is
-wanted is used as it is; else an environment is made under the cache by the digest of what it holds: with uv if there is
-one, else with venv and pip, and where neither can fetch packages, from wheels that the client brings. Promise: one is
-either whole (it has its `ready` file) or not there.
+Called by `agent.preparation`. An interpreter on this machine that has what is wanted is used as it is; else an
+environment is made under the cache by the digest of what it holds, on top of an interpreter that has torch, if there is
+one. What a session wants later goes into a layer of its own. Promise: an environment is either whole (it has its `ready`
+file), and then nothing writes into it any more, or not there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Awaitable, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Callable
+from typing import Any, Optional
 
+from choline_jupyter.agent.installation import Bring, Order, Tell, install, make_venv
+from choline_jupyter.agent.interpreter import Interpreter, probe_interpreter
+from choline_jupyter.agent.layer import freeze_tree, make_layer, thaw_tree
 from choline_jupyter.agent.place import find_cache
-from choline_jupyter.model.environment import BASE, Target
-
-# Exits with 0 if this interpreter has the kernel and each `name` or `name==version` of the arguments.
-_CHECK = """
-import importlib.metadata, ipykernel, sys
-def has(wish):
-    name, _, version = wish.partition("==")
-    found = importlib.metadata.version(name.strip())
-    return version.strip() in ("", found, found.partition("+")[0])
-sys.exit(ipykernel.version_info < (6, 29) or not all(map(has, sys.argv[1:])))
-"""
-_TELLING = ("Could not find a version", "No matching distribution", "Failed to fetch", "Temporary failure", "ensurepip")
-_INSTALL = Path(__file__).with_name("wheel_install.py")
-_IMPATIENT = {
-    "PIP_RETRIES": "1",
-    "PIP_DEFAULT_TIMEOUT": "15",
-    "UV_HTTP_TIMEOUT": "15",
-}  # without a network: to the client
-
-Tell = Callable[[str], None]
-Bring = Callable[[Target], Awaitable[Sequence[Path]]]
-
-
-class EnvironmentFault(Exception):
-    """No usable environment could be found or made; the message is one sentence."""
+from choline_jupyter.agent.tool import EnvironmentFault
+from choline_jupyter.model.environment import BASE
+from choline_jupyter.model.requirement import find_difference, read_requirement
 
 
 class Environments:
@@ -58,35 +39,88 @@ class Environments:
         self._folder = find_cache() / "environments"
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def find(self, wishes: Sequence[str], tell: Tell, bring: Bring) -> str:
-        """An interpreter with ipykernel and `wishes` (PEP 508): one that is here, else a made one. Raises EnvironmentFault."""
-        for candidate in filter(None, (find_active(), sys.executable)):
-            if await _succeeds(candidate, "-c", _CHECK, *wishes):
-                return candidate
-        target = self._folder / _digest(wishes)
+    def has_made(self, python: str) -> bool:
+        """Whether an interpreter is of an environment that was made here, so that nobody else relies on it."""
+        return python.startswith(str(self._folder) + os.sep)
+
+    async def find(self, order: Order, tell: Tell, bring: Bring) -> str:
+        """An interpreter with ipykernel and what is ordered: one that is here, else a made one. Raises EnvironmentFault."""
+        seen: list[Interpreter] = []
+        for candidate in dict.fromkeys(filter(None, (find_active(), sys.executable))):
+            found = await probe_interpreter(candidate, order.packages)
+            if found and found.has_kernel() and not found.list_missing(order.packages):
+                _tell_all(list_differences(found, order, found.kept), tell)
+                return found.executable
+            seen += [found] if found else []
+        below = next((one for one in seen if one.kept), None)
+        target = self._folder / _digest(order, below)
         async with self._locks.setdefault(str(target), asyncio.Lock()):
             if not (target / "ready").exists():
-                await self._make(target, wishes, tell, bring)
+                await self._make(target, order, below, tell, bring)
+        _tell_all(_read_ready(target)["notices"], tell)
         return str(target / "bin" / "python")
 
-    async def _make(self, target: Path, wishes: Sequence[str], tell: Tell, bring: Bring) -> None:
+    async def add(self, python: str, folder: Path, order: Order, tell: Tell, bring: Bring, is_named: bool) -> bool:
+        """Have what is ordered in a session's own layer on `python`; whether anything was missing.
+
+        In an interpreter that the user has named for this machine his versions there are right.
+        """
+        found = await self._look(str(folder / "bin" / "python") if folder.exists() else python, order.packages)
+        missing = found.list_missing(order.packages, in_any_version=is_named)
+        if not missing:
+            return False
+        if not folder.exists():
+            make_layer(folder, found)
+        inside = str(folder / "bin" / "python")
+        await install(inside, found, order._replace(packages=tuple(missing)), tell, bring, find_libc())
+        _tell_all(list_differences(await self._look(inside, missing), order, found.kept), tell)
+        return True
+
+    def lay(self, python: str, folder: Path) -> None:
+        """A session's own layer on an environment that was made here."""
+        if not folder.exists():
+            make_layer(folder, _read_interpreter(_read_ready(Path(python).parents[1])["interpreter"]))
+
+    async def _look(self, python: str, wishes: Sequence[str]) -> Interpreter:
+        found = await probe_interpreter(python, wishes)
+        if found is None:
+            raise EnvironmentFault("%s does not start" % python)
+        return found
+
+    async def _make(self, target: Path, order: Order, below: Optional[Interpreter], tell: Tell, bring: Bring) -> None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            await _fetch(target, wishes, tell)
-        except EnvironmentFault as fault:
-            tell("the packages come through your machine, because here %s" % fault)
-            wheels = await bring(find_target())
-            tell("installing %d packages" % len(wheels))
-            await _unpack(target, wheels)
-            for folder in {wheel.parent for wheel in wheels}:
-                shutil.rmtree(folder, ignore_errors=True)
-        (target / "ready").touch()
+        remove_tree(target)
+        if below:
+            tell("preparing", "making an environment on top of %s, for its torch" % below.executable)
+            make_layer(target, below)
+        else:
+            await make_venv(target, order.python, tell)
+        python = str(target / "bin" / "python")
+        whole = order._replace(packages=(*BASE, *order.packages))
+        await install(python, await self._look(python, order.packages), whole, tell, bring, find_libc())
+        made = await self._look(python, order.packages)
+        if not made.has_kernel():
+            raise EnvironmentFault("the environment has no ipykernel")
+        notices = list(list_differences(made, order, made.kept))
+        (target / "ready").write_text(json.dumps({"interpreter": made._asdict(), "notices": notices}))
+        freeze_tree(target)
 
 
-def find_target() -> Target:
-    """What wheels for this interpreter must fit."""
+def list_differences(there: Interpreter, order: Order, kept: Sequence[str]) -> Iterator[str]:
+    """What a session finds there that is not as it is at home, in short."""
+    wanted = order.python if not order.python[:1].isdigit() else "==%s.*" % order.python
+    if read_requirement("python" + wanted).admits(there.version) is False:
+        yield "Python %s there, not %s" % (there.series, order.python)
+    for wish in map(read_requirement, order.packages):
+        difference = find_difference(wish, there.packages)
+        if difference:
+            yield difference if wish.name in kept else difference.replace(" image ", " there ")
+
+
+def find_libc() -> tuple[str, str]:
+    """Which C library this machine has, and its version."""
     name, version = platform.libc_ver(sys.executable)
-    return Target("%d.%d" % sys.version_info[:2], platform.machine(), (name or "musl", version or "1.2"))
+    return name or "musl", version or "1.2"
 
 
 def find_active() -> str:
@@ -94,70 +128,27 @@ def find_active() -> str:
     return shutil.which("python3") or ""
 
 
-def find_uv() -> str:
-    """Where uv is; empty where it is not."""
-    home = os.path.expanduser("~")
-    path = os.pathsep.join((os.environ.get("PATH", ""), home + "/.local/bin", home + "/.cargo/bin"))
-    return shutil.which("uv", path=path) or ""
+def remove_tree(folder: Path) -> None:
+    """Remove an environment, whatever may be done to it."""
+    thaw_tree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _fetch(target: Path, wishes: Sequence[str], tell: Tell) -> None:
-    """Make an environment with packages from this machine's index."""
-    shutil.rmtree(target, ignore_errors=True)
-    uv, python = find_uv(), str(target / "bin" / "python")
-    tell("making an environment with %s" % ("uv" if uv else "venv"))
-    if uv:
-        await _run(uv, "venv", "--quiet", "--python", sys.executable, str(target))
-    else:
-        await _run(sys.executable, "-m", "venv", str(target))
-    tell("installing %s" % ", ".join(("ipykernel", *wishes)))
-    if uv:
-        await _run(uv, "pip", "install", "--quiet", "--python", python, *BASE, *wishes)
-    else:
-        await _run(python, "-m", "pip", "install", "--quiet", *BASE, *wishes)
+def _tell_all(notices: Iterator[str] | Sequence[str], tell: Tell) -> None:
+    for notice in notices:
+        tell("notice", notice + ".")
 
 
-async def _unpack(target: Path, wheels: Sequence[Path]) -> None:
-    """Make an environment from wheels alone."""
-    shutil.rmtree(target, ignore_errors=True)
-    await _run(sys.executable, "-m", "venv", "--without-pip", str(target))
-    await _run(str(target / "bin" / "python"), str(_INSTALL), *map(str, wheels))
+def _read_ready(target: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((target / "ready").read_text() or '{"notices": []}')
+    return read
 
 
-def _digest(wishes: Sequence[str]) -> str:
-    text = "\n".join((platform.python_version(), *BASE, *sorted(wishes)))
+def _read_interpreter(told: dict[str, Any]) -> Interpreter:
+    return Interpreter(**{**told, "sites": tuple(told["sites"])})
+
+
+def _digest(order: Order, below: Optional[Interpreter]) -> str:
+    under = (below.executable, *("%s==%s" % (name, below.packages[name]) for name in below.kept)) if below else ()
+    text = "\n".join((platform.python_version(), order.python, *BASE, *sorted(order.packages), *under))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-async def _succeeds(*command: str) -> bool:
-    null = asyncio.subprocess.DEVNULL
-    with suppress(OSError):
-        process = await asyncio.create_subprocess_exec(*command, stdin=null, stdout=null, stderr=null, cwd="/")
-        return await process.wait() == 0
-    return False
-
-
-async def _run(*command: str) -> None:
-    """Run a tool; raises EnvironmentFault with what it said last."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd="/",
-        env={**os.environ, **_IMPATIENT},
-    )
-    try:
-        said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:  # nobody wants it any more
-            process.kill()
-    if process.returncode != 0:
-        lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
-        raise EnvironmentFault("%s said: %s" % (Path(command[0]).name, _pick(lines)))
-
-
-def _pick(lines: list[str]) -> str:
-    """The line that tells most: one about the network or the missing part, else the last."""
-    told = [line for line in lines if any(phrase in line for phrase in _TELLING)]
-    return ((told or lines or ["nothing"])[-1]).strip()[:300]

@@ -15,7 +15,8 @@ import sys
 import time
 from typing import Any, Optional
 
-from choline_jupyter.agent.environment import find_active, find_uv
+from choline_jupyter.agent.environment import find_active
+from choline_jupyter.agent.tool import find_uv
 
 _PATIENCE = 10.0
 _FIELDS = ("name", "memory.total", "memory.used", "utilization.gpu", "driver_version")

@@ -48,7 +48,11 @@ class Place:
 
     def remove(self) -> None:
         """Remove all that choline keeps of this user on this machine: this agent's folders and the caches of all."""
+        from choline_jupyter.agent.layer import thaw_tree  # a connector waits for every import of this file's
+
         cache = find_cache()
+        for environment in (cache / "environments").glob("*"):
+            thaw_tree(environment)
         for folder in (self.home, self.sockets, cache / "agent", cache / "environments"):
             shutil.rmtree(folder, ignore_errors=True)
         for folder in (self.home.parent, self.sockets.parent, cache):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import time
 from collections import deque
 from pathlib import Path
@@ -55,6 +56,7 @@ class HostedSession:
         self._place, self._launch, self._wake = place, launch, wake
         self._jobs = JobFolder(self.directory / "jobs")
         self._queue: deque[Frame] = deque()
+        self._holds = 0
         self._told: set[str] = set()
         self._oom_kills = read_oom_kills()
         self.bell = Bell(place.find_rank_bell(self.id, 0))
@@ -103,7 +105,7 @@ class HostedSession:
         if job in self.finished or job == self.running or job in self.queue:
             return
         self.quiet_since = time.monotonic()
-        if self.running or self._queue or (self.rank and self.rank.is_ending()):
+        if self._holds or self.running or self._queue or (self.rank and self.rank.is_ending()):
             self._queue.append(frame)
             self.ask()
             # a client may know that the last job is over some moments before the bell says so here
@@ -125,6 +127,20 @@ class HostedSession:
         if self.rank and self.running:
             self.rank.send(Frame(Type.STATUS, {}))
 
+    def hold(self) -> None:
+        """Let jobs wait until as many `release`s have come."""
+        self._holds += 1
+
+    def release(self) -> None:
+        self._holds -= 1
+        if not self.running:
+            self._next()
+
+    def cancel_waiting(self, reason: str) -> None:
+        """End the jobs that have not begun."""
+        while self._queue:
+            self._cancel(self._queue.popleft().header["job"], reason)
+
     def interrupt(self, job: str) -> None:
         """Interrupt a job (the running one, when empty); one that waits is cancelled."""
         waiting = next((frame for frame in self._queue if frame.header["job"] == job), None)
@@ -144,8 +160,7 @@ class HostedSession:
             await self.ended.wait()
             return
         self.stopping.set()
-        while self._queue:
-            self._cancel(self._queue.popleft().header["job"], reason)
+        self.cancel_waiting(reason)
         if self.rank:
             await self.rank.stop()
         if self.running:
@@ -194,17 +209,17 @@ class HostedSession:
             self.ensure_rank()
             self.tell({"state": "restarted"}, self.running)
         if self.rank:
-            self.rank.send(frame)
+            self.rank.send(frame._replace(header={**frame.header, "layer": self.spec.get("layer", ("", 0))}))
 
     def _next(self) -> None:
-        if self._queue and not self.is_stopping:
+        if self._queue and not self.is_stopping and not self._holds:
             frame = self._queue.popleft()
             if frame.header["job"] in self._told:
                 self.tell({"state": "begun"}, frame.header["job"])
             self._begin(frame)
 
     def _tell_queued(self, job: str) -> None:
-        if job in self.queue:
+        if job in self.queue and self.running:
             self._told.add(job)
             self.tell({"state": "queued", "behind": self.running}, job)
 
@@ -254,6 +269,7 @@ class HostedSession:
     def _tell_end(self, reason: str) -> None:
         self.tell({"state": "ended", "reason": reason, **self._find_end()})
         (self.directory / "session.json").unlink(missing_ok=True)
+        shutil.rmtree(self.directory / "layer", ignore_errors=True)
 
     def _find_end(self) -> dict[str, int]:
         """Behind which event of its rank a client should show what is told."""

@@ -25,14 +25,15 @@ from choline_jupyter.agent.client import Client, Refused
 from choline_jupyter.agent.delivery import Deliveries
 from choline_jupyter.agent.digest import find_digest
 from choline_jupyter.agent.door import open_channel
-from choline_jupyter.agent.environment import EnvironmentFault, Environments
 from choline_jupyter.agent.journal import find_last_seq, list_ranks
 from choline_jupyter.agent.layout import Layouts, shares_files
 from choline_jupyter.agent.nursery import Nursery, NurseryError
-from choline_jupyter.agent.place import Place, find_directory
+from choline_jupyter.agent.place import Place
+from choline_jupyter.agent.preparation import Preparation
 from choline_jupyter.agent.rank import Rank
 from choline_jupyter.agent.retention import KEEP_SECONDS, Retention
 from choline_jupyter.agent.session import HostedSession, read_spec
+from choline_jupyter.agent.tool import EnvironmentFault
 from choline_jupyter.model.names import check_identifier
 from choline_jupyter.wire.frame import PROTOCOL
 
@@ -56,7 +57,7 @@ class Supervisor:
         self.blobs = BlobFolder(place.home / "blobs")
         self.layouts = Layouts(place.home / "workspaces")
         self.deliveries = Deliveries(self.blobs, place.home / "wheels")
-        self._environments = Environments()
+        self._preparation = Preparation(self.deliveries, self.layouts)
         self._linger = linger
         self._tasks: set[asyncio.Future[None]] = set()
         self._quiet_since = time.monotonic()
@@ -86,8 +87,7 @@ class Supervisor:
     async def open(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Find a session or make it; answers with where its series stand."""
         session = self.sessions.get(wish["session"]) or self._make(wish)
-        if wish.get("packages") and wish["packages"] != session.spec.get("packages"):
-            raise Refused("packages", "The session has other packages; stop it first, or name a new one by --session.")
+        self._extend(session, wish)
         is_new = not session.is_stopping and session.ensure_rank()
         return {
             "new": is_new,
@@ -104,6 +104,7 @@ class Supervisor:
         await session.stop(reason)
         if self.sessions.pop(name, None):
             session.close()
+            self._preparation.forget(session)
         if reason == STOPPED:
             await asyncio.get_running_loop().run_in_executor(None, self.layouts.remove, name)
 
@@ -163,8 +164,9 @@ class Supervisor:
         directory = self.place.find_session(check_identifier(wish["session"]))
         if directory.is_dir():
             raise Refused("no-session", "That session has ended.")
-        keys = ("session", "name", "kind", "python", "packages", "directory", "lease", "command", "epoch", "files")
-        spec = {key: wish[key] for key in keys if key in wish}
+        keys = ("session", "name", "kind", "python", "directory", "lease", "command", "epoch", "files")
+        more = ("packages", "are_found", "version", "indexes")
+        spec = {key: wish[key] for key in (*keys, *more) if key in wish}
         spec["created"], spec["shares"] = time.time(), shares_files(spec.get("files"))
         session = HostedSession(self.place, spec, self._launch, self.wake)
         session.environment = wish.get("environment")
@@ -172,45 +174,30 @@ class Supervisor:
         self.sessions[session.id] = session
         return session
 
+    def _extend(self, session: HostedSession, wish: dict[str, Any]) -> None:
+        """Packages that a session is asked to have and has not been before; jobs that come behind wait for them."""
+        new = [name for name in wish.get("packages", ()) if name not in session.spec.setdefault("packages", [])]
+        if new and not session.is_stopping:
+            session.spec["packages"] = [*session.spec["packages"], *new]
+            session.spec["wanting"] = [*session.spec.get("wanting", ()), *new]
+            session.save()
+            session.hold()  # before the job that comes right behind
+            self._spawn(self._preparation.extend(session, new, bool(wish.get("are_found"))))
+
     def _launch(self, session: HostedSession, rank: Rank) -> None:
         self._spawn(self._fork(session, rank))
 
     async def _fork(self, session: HostedSession, rank: Rank) -> None:
         """Have the rank's process made and connect to it; a failure is the rank's death."""
         try:
-            await self._settle(session)
-            rank.pid = await self._nursery.start(session.spec, self._make_order(session, rank))
+            await self._preparation.settle(session)
+            python = self._preparation.choose_python(session)
+            rank.pid = await self._nursery.start({**session.spec, "python": python}, self._make_order(session, rank))
         except (NurseryError, EnvironmentFault, OSError) as error:
             rank.fail(str(error))
             return
         if not await rank.connect():
             rank.fail("the kernel's process could not be reached")
-
-    async def _settle(self, session: HostedSession) -> None:
-        """Find the interpreter and the folder, where the session does not bring its own."""
-        spec = session.spec
-        if not spec["python"]:
-            spec["python"] = await self._find_python(session)
-        is_shown = await self.layouts.settle(session.id, spec)
-        directory = spec["directory"] if is_shown else find_directory(spec["directory"])
-        if directory != spec["directory"]:
-            session.tell({"state": "moved", "wanted": spec["directory"], "directory": directory})
-            spec["directory"] = directory
-        session.save()
-
-    async def _find_python(self, session: HostedSession) -> str:
-        """An interpreter for the session, which may take minutes; given up when the session is stopped."""
-        finding = asyncio.ensure_future(self._environments.find(
-            session.spec.get("packages", ()),
-            lambda stage: session.tell({"state": "preparing", "stage": stage}),
-            lambda target: self.deliveries.bring(session.id, target, session.tell),
-        ))  # fmt: skip
-        stopping = asyncio.ensure_future(session.stopping.wait())
-        await asyncio.wait({finding, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if finding.cancel():
-            raise EnvironmentFault("the session was stopped")
-        return finding.result()
 
     def _make_order(self, session: HostedSession, rank: Rank) -> dict[str, Any]:
         return {
@@ -225,6 +212,7 @@ class Supervisor:
             "layout": session.spec.get("layout"),
             "workspace": str(self.layouts.find(session.id)),
             "blobs": str(self.blobs.folder),
+            **self._preparation.describe_layer(session),
         }
 
     async def _adopt(self) -> None:
@@ -234,8 +222,13 @@ class Supervisor:
             spec = read_spec(directory)
             if spec:
                 session = HostedSession(self.place, spec, self._launch, self.wake)
+                wanting = spec.get("wanting")
+                if wanting:
+                    session.hold()
                 if await session.adopt():
                     self.sessions[session.id] = session
+                    if wanting:
+                        self._spawn(self._preparation.extend(session, wanting, is_found=True))
                 else:
                     session.close()
 

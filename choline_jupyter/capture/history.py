@@ -82,6 +82,17 @@ class History:
             self._defined.update(cell.definitions)
 
 
+def list_sources(code: str, history: History) -> list[str]:
+    """A cell and the definitions that it relies on, each once."""
+    sources, seen = [code], set[str]()
+    for source in sources:  # grows
+        for name in sorted(find_names(source).reads - seen):
+            seen.add(name)
+            definition = history.find_definition(name)
+            sources += [definition] if definition else []
+    return sources
+
+
 def _read_cell(code: str) -> Cell:
     try:
         tree = ast.parse(code)

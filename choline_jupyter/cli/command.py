@@ -5,8 +5,12 @@ Called by `cli.main`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from choline_jupyter.capture.foresight import Need
+from choline_jupyter.capture.packages import find_packages, read_modules
 from choline_jupyter.cli.files import list_needs, pack, show_files
 from choline_jupyter.cli.results import get
 from choline_jupyter.errors import RequestError, UnknownJob
@@ -19,8 +23,10 @@ from choline_jupyter.session.live import is_end
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequest, VersionRequest, parse_command
 from choline_jupyter.session.outcome import Outcome, note_state, tell_notices
+from choline_jupyter.session.spec import SessionSpec
 from choline_jupyter.session.usage import PROGRAM, render_help
 from choline_jupyter.session.verbs import Verbs, confirm_on_terminal, find_version
+from choline_jupyter.session.wishes import read_block
 
 
 def run(arguments: list[str]) -> int:
@@ -51,10 +57,13 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     job_id = make_identifier("j")
     name = request.options.text("session") or f"{script.name} {job_id}"
     spec = make_spec(name, request.options, (str(script.absolute()), *request.args))
+    needs = list_needs(script, request.args)
+    if spec.provider != "local" and spec.are_found:
+        spec = complete_for_script(spec, script.read_text(errors="replace"), needs)
     session = bridge.call(bridge.engine.open(spec), answer_on_terminal)
     is_detached = request.options.has("detach")
     job = JobRow(job_id, session.row.id, name=script.name, detached=is_detached)
-    packed = pack(bridge, session, list_needs(script, request.args), request.options)
+    packed = pack(bridge, session, needs, request.options)
     header = {"msg_id": job_id, "pull": not request.options.has("no-pull"), **packed.header}
     bridge.post(session.run, job, script.read_text(errors="replace"), header, packed.extra)
     console = Console(session, bridge)
@@ -69,6 +78,14 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     tell_notices(session)
     bridge.engine.close_row(session.row)
     return status
+
+
+def complete_for_script(spec: SessionSpec, text: str, needs: Sequence[Need]) -> SessionSpec:
+    """What a script says that it needs (PEP 723), else what it and its modules import."""
+    block = read_block(text)
+    if block:
+        return replace(spec, packages=block.packages, version=block.version, are_found=False)
+    return replace(spec, packages=find_packages([text, *read_modules(needs)], {}).requirements)
 
 
 def attach(bridge: Bridge, request: VerbRequest) -> int:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from choline_jupyter.capture.history import History
+from choline_jupyter.capture.foresight import Need
+from choline_jupyter.capture.history import History, list_sources
+from choline_jupyter.capture.packages import read_modules
 from choline_jupyter.capture.sent import SentNames
 from choline_jupyter.magic.foreseen import foresee_cell
 from choline_jupyter.session.cargo import Cargo, Packed
@@ -33,6 +35,7 @@ class Luggage:
         self._consent = consent
         self._last: tuple[LiveSession, Shipment] | None = None
         shell.events.register("pre_run_cell", self._warn)
+        self._foreseen: tuple[str, int, list[Need]] | None = None
         shell.events.register("post_run_cell", self._explain)
 
     def pack(self, session: LiveSession, cell: str, number: int, options: Values) -> Packed:
@@ -68,11 +71,23 @@ class Luggage:
         """None where nothing has to go: the session may have this folder's own files."""
         if session.spec is None or session.spec.files is None or session.shares_files:
             return None
-        choices = self._consent.choose(foresee_cell(self._shell, cell, number), options)
+        choices = self._consent.choose(self._foresee(cell, number), options)
         shipment = session.files.sync.plan(self._consent.settle(choices))
         for trouble in shipment.trouble:
             sys.stderr.write(f"choline: {trouble}.\n")
         return None if shipment.is_empty else shipment
+
+    def list_sources(self, cell: str, number: int) -> list[str]:
+        """The cell, the definitions of the notebook that it relies on, and its local modules, as Python."""
+        history = self._find_history()
+        code = self._transform(cell) or cell
+        sources = list_sources(code, history) if history else [code]
+        return [*sources, *read_modules(self._foresee(cell, number))]
+
+    def list_inputs(self) -> list[str]:
+        """The cells that have run here, as Python."""
+        manager: Any = self._shell.history_manager
+        return list(manager.input_hist_parsed) if manager else []
 
     def note_fetched(self, session: LiveSession, name: str, number: int) -> None:
         """Cell `number` has brought a name of a session into the notebook's namespace."""
@@ -93,11 +108,17 @@ class Luggage:
                 f"choline: {name} here is older than the session's; `%choline get {name}` brings that one.\n"
             )
 
+    def _foresee(self, cell: str, number: int) -> list[Need]:
+        """Looked at once, for its packages and for its files."""
+        if self._foreseen is None or self._foreseen[:2] != (cell, number):
+            self._foreseen = (cell, number, foresee_cell(self._shell, cell, number))
+        return self._foreseen[2]
+
     def _explain(self, result: Any) -> None:
         """A name that a local cell has not found may be one of a session. A cell that failed cannot be run again."""
-        manager: Any = self._shell.history_manager
-        if not result.success and manager is not None and getattr(result.info, "store_history", True):
-            self._find_history(manager).note_failure(len(manager.input_hist_parsed) - 1)
+        history = self._find_history()
+        if not result.success and history is not None and getattr(result.info, "store_history", True):
+            history.note_failure(len(self.list_inputs()) - 1)
         name = getattr(result.error_in_exec, "name", None) if isinstance(result.error_in_exec, NameError) else None
         if name and any(sent.is_theirs(name) for sent in self._sent.values()):
             sys.stderr.write(
@@ -105,19 +126,22 @@ class Luggage:
                 f"`%choline get {name}` brings it here.\n"
             )
 
+    def _find_history(self) -> History | None:
+        """The cells that have run here; None for a shell that keeps none."""
+        manager: Any = self._shell.history_manager
+        if manager and self._history is None:
+            self._history = History(manager.input_hist_parsed)
+        return self._history
+
     def _find_sent(self, session: LiveSession) -> SentNames | None:
         """What this kernel of the session has; None for a shell without a history of cells."""
-        manager: Any = self._shell.history_manager
-        if manager is None:
+        history = self._find_history()
+        if history is None:
             return None
         key = (session.row.id, session.deaths)
         if key not in self._sent:
-            self._sent[key] = SentNames(self._find_history(manager), self._shell.user_ns_hidden)
+            self._sent[key] = SentNames(history, self._shell.user_ns_hidden)
         return self._sent[key]
-
-    def _find_history(self, manager: Any) -> History:
-        self._history = self._history or History(manager.input_hist_parsed)
-        return self._history
 
     def _transform(self, cell: str) -> str:
         """The cell as Python: its magics become calls."""

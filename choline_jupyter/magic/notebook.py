@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import RequestError, SessionEnded, UnknownJob
 from choline_jupyter.magic.foreseen import foresee_notebook
+from choline_jupyter.magic.imports import CellImports
 from choline_jupyter.magic.luggage import Luggage
 from choline_jupyter.magic.relay import RelayScreen, can_relay
 from choline_jupyter.magic.results import Returns
@@ -63,6 +64,7 @@ class Notebook:
         self._luggage = Luggage(shell, self._bridge, self._consent)
         self._returns = Returns(shell, self._bridge, self._luggage)
         self._awaited: dict[str, list[str]] = {}  # by job, the names that are to come here
+        self._imports = CellImports(shell, self._bridge, self._luggage)
         if self._bridge.engine.notice:
             print("choline:", self._bridge.engine.notice)
 
@@ -80,7 +82,8 @@ class Notebook:
             self._perform(code, request)
 
     def _perform(self, code: str, request: CellRequest) -> None:
-        stage = self._open(request)
+        stage, spec = self._open(request, code)
+        self._imports.require(stage.session, spec, code, find_count(self._shell))
         job = self._start(stage, code, request)
         if not request.options.has("detach"):
             outcome = stage.follow(job)
@@ -110,7 +113,7 @@ class Notebook:
             print(self._verbs.perform(request, find_name(self._shell)))
             self._forget_ended()
 
-    def _open(self, request: CellRequest) -> Stage:
+    def _open(self, request: CellRequest, code: str) -> tuple[Stage, SessionSpec]:
         """The stage of the session asked for; one that is open in this process costs nothing to find."""
         spec = self._choose(request)
         key = (spec.name, spec.provider, spec.machine)
@@ -120,11 +123,12 @@ class Notebook:
                 print(
                     "choline: the session had ended; a new one is opened, names from before are gone.", file=sys.stderr
                 )
-            stage = self._find_stage(self._bridge.call(self._bridge.engine.open(spec), self._screen.ask))
+            whole = self._imports.complete(spec, code, find_count(self._shell))
+            stage = self._find_stage(self._bridge.call(self._bridge.engine.open(whole), self._screen.ask))
             self._open_stages[key] = stage
         self._move_to(spec)
         self._verbs.current = stage.session.row
-        return stage
+        return stage, spec
 
     def _is_usable(self, session: LiveSession) -> bool:
         return not session.has_ended and self._bridge.engine.sessions.get(session.row.id) is session
@@ -193,6 +197,7 @@ class Notebook:
             self._returns.take(stage.session, outcome.artifacts, names, find_count(self._shell))
         for payload in outcome.reply.get("payload") or ():
             self._payloads.write_payload(payload)
+        self._imports.explain(outcome.reply)
         raise_outcome(outcome)
 
     def _attach(self, request: VerbRequest) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +19,7 @@ from choline_jupyter.errors import HostError, RequestError, UnknownSession
 from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.ledger.location import find_data_directory
+from choline_jupyter.model.index_settings import read_settings, select_portable
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.model.session import SessionRow, SessionState
 from choline_jupyter.providers.config import ConfigError
@@ -62,6 +65,8 @@ class Engine:
         if session is None:
             session = self.sessions[row.id] = LiveSession(row, _complete(spec), connection, self.store)
             session.open()
+        elif session.spec is None:  # so far it was only watched
+            session.spec = _complete(dataclasses.replace(spec, packages=()))
         return session
 
     async def join(self, row: SessionRow, follow: bool = True) -> LiveSession:
@@ -180,8 +185,11 @@ class Engine:
 def _complete(spec: SessionSpec) -> SessionSpec:
     """What the provider adds: the interpreter, and on this machine the environment of whoever asks."""
     provider = _load(spec.provider)
-    environment = copy_environment() if provider.is_this_machine else None
-    return dataclasses.replace(spec, python=provider.find_python(spec.machine), environment=environment)
+    python = provider.find_python(spec.machine)
+    if provider.is_this_machine:
+        return dataclasses.replace(spec, python=python, environment=copy_environment(), packages=())
+    version = spec.version or "%d.%d" % sys.version_info[:2]
+    return dataclasses.replace(spec, python=python, version=version, indexes=select_portable(read_settings(os.environ)))
 
 
 def _find_way(provider: str, machine: str, access: Access) -> Transport:

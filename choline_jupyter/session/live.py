@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from choline_jupyter.errors import AgentFailed, HostError, SessionEnded
 from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
+from choline_jupyter.model.index_settings import strip_credentials
 from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.model.session import SessionState
 from choline_jupyter.session.bulk import Bulk
@@ -47,6 +48,8 @@ class LiveSession:
 
     def __init__(self, row: SessionRow, spec: SessionSpec | None, connection: Connection, store: EventStore) -> None:
         self.row, self.spec = row, spec
+        self.packages = set(spec.packages if spec else ())  # that it has been asked to have
+        self._found = set(self.packages if spec and spec.are_found else ())  # of these, not by the user
         self.connection = connection
         self.feed = Feed(self._credit_later)
         self.failure: HostError | None = None
@@ -70,8 +73,16 @@ class LiveSession:
 
     def open(self) -> None:
         """Have the session made or found, and follow it; what goes wrong comes out of the feed."""
-        self._send_open()
+        self._send_open(self.spec.packages if self.spec else (), bool(self.spec and self.spec.are_found))
         self.follow()
+
+    def add_packages(self, packages: Sequence[str], are_found: bool) -> None:
+        """Have further packages in its environment before the next job runs; costs nothing where none is new."""
+        new = [name for name in packages if name not in self.packages]
+        if new and self.spec:
+            self.packages.update(new)
+            self._found.update(new if are_found else ())
+            self._send_open(new, are_found)
 
     def follow(self, seen: dict[Series, int] | None = None) -> None:
         """Have its events delivered, from what was seen, or from where this machine's store ends."""
@@ -158,11 +169,12 @@ class LiveSession:
         except Refused:
             pass  # it has ended already
 
-    def _send_open(self) -> None:
+    def _send_open(self, packages: Sequence[str], are_found: bool) -> None:
         if self.spec:
             wish = {
                 "name": self.row.name, "directory": self.spec.directory, "epoch": self.row.epoch,
-                "python": self.spec.python, "packages": list(self.spec.packages), "lease": self.spec.lease,
+                "python": self.spec.python, "packages": list(map(strip_credentials, packages)), "are_found": are_found,
+                "version": self.spec.version, "indexes": self.spec.indexes, "lease": self.spec.lease,
                 "environment": self.spec.environment, "files": self.spec.files, "command": list(self.spec.command),
                 "kind": "script" if self.spec.command else "kernel",
             }  # fmt: skip
@@ -240,17 +252,20 @@ class LiveSession:
         fact = event.read_content()
         if fact.get("state") == "ended":
             self._end(str(fact.get("reason")))
+        elif fact.get("state") == "lacking":
+            lacking = set(map(str, fact.get("packages", ())))
+            self.packages -= {name for name in self.packages if strip_credentials(name) in lacking}
         elif fact.get("state") == "wanting" and self.spec and (self._provision is None or self._provision.done()):
-            self._provision = self._keep(self._provide(self.spec.packages, dict(fact.get("wheels", {}))))
+            self._provision = self._keep(self._provide(dict(fact.get("wheels", {}))))
 
-    async def _provide(self, packages: Sequence[str], wish: dict[str, Any]) -> None:
+    async def _provide(self, wish: dict[str, Any]) -> None:
         """Bring what the session wants; a way that is cut meanwhile is the connection's to mend, and it asks again."""
 
         async def tell(fact: dict[str, Any]) -> None:
             await self.connection.request(Type.PROVIDE, {"session": self.row.id, **fact})
 
         with suppress(HostError):
-            await provide(Bulk(self.connection), packages, wish, tell)
+            await provide(Bulk(self.connection), sorted(self.packages - self._found), sorted(self._found), wish, tell)
 
     def _lose(self) -> None:
         """Its agent does not know the session."""

@@ -6,6 +6,7 @@ Called by `magic` and `cli`.
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,7 @@ from choline_jupyter.errors import RequestError
 from choline_jupyter.providers.provider import Access
 from choline_jupyter.session.project import describe_files
 from choline_jupyter.session.spec import SessionSpec
+from choline_jupyter.session.wishes import NONE, Wishes, read_wishes
 
 if TYPE_CHECKING:
     from choline_jupyter.session.option_reader import Values
@@ -51,11 +53,14 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
     if is_isolated and provider != "local":
         raise RequestError(f"--isolated does not go with the provider {provider}.", "Leave one of the two out.")
     accept_key, client = _check_way(options)
+    wishes = _find_wishes(options.text("env") or "", provider)
     return SessionSpec(
         name,
         provider,
         host or (ISOLATED if is_isolated else "this machine"),
-        packages=_find_packages(options.text("env") or "", provider),
+        packages=wishes.packages,
+        are_found=not options.text("env"),
+        version=wishes.version,
         command=command,
         accept_key=accept_key,
         client=client,
@@ -76,20 +81,15 @@ def _check_way(options: Values) -> tuple[str, str]:
     return accept_key, client
 
 
-def _find_packages(file: str, provider: str) -> tuple[str, ...]:
-    """The requirements in a file, one a line as pip has them, without pip's own options."""
-    if not file:
-        return ()
+def _find_wishes(file: str, provider: str) -> Wishes:
+    """What the environment is to hold by --env; nothing where the user's code is to say it, or where it is this one."""
+    if file in ("", NONE):
+        return Wishes()
     if provider == "local":
         raise RequestError(
             "--env is for other machines; on this one a session has this environment.", "Add --host, or leave it out."
         )
-    try:
-        lines = [line.partition(" #")[0].strip() for line in Path(file).expanduser().read_text().splitlines()]
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{file} cannot be read: {error}.", "Name a requirements file.") from None
-    packages = tuple(line for line in lines if line and not line.startswith("#"))
-    options = [line for line in packages if line.startswith("-")]
-    if options:
-        raise RequestError(f"{file} has {options[0]!r}, which is not a package.", "Write one package a line.")
-    return packages
+    wishes = read_wishes(file)
+    for notice in wishes.notices:
+        sys.stderr.write(f"choline: {notice}\n")
+    return wishes

@@ -113,7 +113,12 @@ TABLE = Table(
         Option("ssh", Kind.TEXT, "the ssh client: openssh or paramiko (default: the first there is)", _REACH, "CLIENT"),
         Option("accept-host-key", Kind.TEXT, "the fingerprint of a new host's key", _REACH, "SHA256:..."),
         Option(
-            "env", Kind.TEXT, "a requirements file: what the environment of another machine is to hold", _RUN, "FILE"
+            "env",
+            Kind.TEXT,
+            "what another machine's environment is to hold: a requirements file or the like, or none;"
+            " without it, what the code imports",
+            _RUN,
+            "FILE",
         ),
         Option("isolated", Kind.FLAG, "on this machine, without its files: only what goes along is there", _RUN),
         Option("with", Kind.LIST, "files and folders that go along, whatever is found in the code", _FILES),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _NOTICES = {
     "queued": "choline: another cell runs in this session; this one waits for its turn.\n",
     "preparing": "choline: {stage} ...\n",
+    "notice": "choline: {stage}\n",
     "moved": "choline: {wanted} cannot be made on that machine; the cell runs in {directory}.\n",
     "restarted": "choline: the session's kernel was started anew; names from before are gone.\n",
 }

@@ -18,14 +18,20 @@ from choline_jupyter.session.wheels import fetch_wheels, read_target
 Tell = Callable[[dict[str, Any]], Awaitable[object]]
 
 
-async def provide(bulk: Bulk, packages: Sequence[str], wish: dict[str, Any], tell: Tell) -> None:
-    """Bring the wheels that `wish` is for; `tell` passes stages and at last the answer to the agent."""
+async def provide(bulk: Bulk, named: Sequence[str], found: Sequence[str], wish: dict[str, Any], tell: Tell) -> None:
+    """Bring the wheels that `wish` is for; `tell` passes stages and at last the answer to the agent.
+
+    The packages are those that the user has `named` and those that were `found` in what he runs.
+    """
     with tempfile.TemporaryDirectory(prefix="choline-wheels-") as folder:
         try:
             await tell({"stage": "finding packages for that machine"})
-            wheels = await fetch_wheels(read_target(wish), packages, Path(folder))
+            wheels, notice = await fetch_wheels(read_target(wish), named, Path(folder), found)
+            if notice:
+                await tell({"notice": notice})
             size = sum(wheel.stat().st_size for wheel in wheels)
-            await tell({"stage": f"sending {len(wheels)} packages, {size / 1e6:.0f} MB"})
+            if wheels:
+                await tell({"stage": f"sending {len(wheels)} packages, {size / 1e6:.0f} MB"})
             digests = {wheel.name: await hash_file(wheel) for wheel in wheels}
             await bulk.put({digests[wheel.name]: wheel for wheel in wheels})
             await tell({"wheels": digests})

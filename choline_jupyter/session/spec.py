@@ -19,7 +19,8 @@ class SessionSpec:
     """A session asked for. `name` is the user's or the notebook's path; `lease` is in seconds.
 
     `python` empty leaves the interpreter to the provider. `command` makes it a session of one script, not of a kernel.
-    `packages` (PEP 508) are what its environment holds besides ipykernel, where one is found or made for it.
+    `packages` (PEP 508) are what its environment holds besides ipykernel; `are_found` if the user's code says so and not
+    the user, `version` is the Python wanted, `indexes` (by pip's names) where they come from.
     `files` (`session.project.describe_files`) is for sessions that do not have the folder's own files.
     `accept_key` is the fingerprint of an unknown host key that the user has accepted, `client` the ssh client wanted.
     """
@@ -30,6 +31,9 @@ class SessionSpec:
     directory: str = field(default_factory=os.getcwd)
     python: str = ""
     packages: tuple[str, ...] = ()
+    are_found: bool = True
+    version: str = ""
+    indexes: dict[str, list[str]] = field(default_factory=dict)
     environment: dict[str, str] | None = None
     lease: float = LEASE
     trust: Trust = Trust.OWN

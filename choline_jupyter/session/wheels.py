@@ -2,34 +2,33 @@
 
 Called by `session.provision`. uv resolves for the other Python and platform (pip would take this one's for the markers),
 pip downloads exactly that; both use the indexes that this machine's pip is set to. Nothing is built: a package without
-a wheel for that machine is an error.
+a wheel for that machine is an error. What that machine has already, or keeps, is not fetched.
 """
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from choline_jupyter.errors import EnvironmentFailed
 from choline_jupyter.model.environment import BASE, Target
+from choline_jupyter.model.index_settings import read_settings, strip_credentials, write_for_uv
+from choline_jupyter.model.requirement import read_requirement
+from choline_jupyter.model.resolution import ask, relax
 
 _PYTHON = re.compile(r"3\.\d{1,2}\Z")
 _VERSION = re.compile(r"\d\.\d{1,2}\Z")
 _MACHINES = ("x86_64", "aarch64", "i686", "ppc64le", "s390x", "armv7l")
 _GLIBCS = (17, 28, *range(31, 41))  # that uv has names for: manylinux_2_17 ...
-_SETTINGS = {
-    "index-url": "UV_DEFAULT_INDEX",
-    "extra-index-url": "UV_INDEX",
-    "find-links": "UV_FIND_LINKS",
-    "cert": "SSL_CERT_FILE",
-}
+_PIN = re.compile(r"[a-z0-9][a-z0-9-]{0,100}==[A-Za-z0-9.!_+-]{1,60}\Z")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,100}\Z")
+_MOST = 5000  # packages that an interpreter may say it has
 _INSTALLER = "installer>=0.7"  # what unpacks them over there
 
 
@@ -42,18 +41,46 @@ def read_target(told: dict[str, Any]) -> Target:
             f"There are no wheels for a machine of the kind {machine!r}.",
             "Make an environment with ipykernel on it and name its interpreter in the configuration (python = ...).",
         )
-    return Target(python, machine, (libc_name, libc_version))
+    have = tuple(line for line in list(told.get("have", ()))[:_MOST] if _PIN.match(str(line)))
+    kept = tuple(name for name in list(told.get("kept", ()))[:_MOST] if _NAME.match(str(name)))
+    return Target(python, machine, (libc_name, libc_version), have, kept)
 
 
-async def fetch_wheels(target: Target, packages: Sequence[str], folder: Path) -> list[Path]:
-    """Wheels of `packages` and of all that they need, for `target`; files of `folder`. Raises EnvironmentFailed."""
-    return await asyncio.get_running_loop().run_in_executor(None, _fetch, target, packages, folder)
+class Fetched(NamedTuple):
+    """Files, and one sentence on what is not among them as it was wished."""
+
+    wheels: list[Path]
+    notice: str = ""
 
 
-def _fetch(target: Target, packages: Sequence[str], folder: Path) -> list[Path]:
+async def fetch_wheels(target: Target, packages: Sequence[str], folder: Path, found: Sequence[str] = ()) -> Fetched:
+    """Wheels of `packages` and of all that they need, for `target`; files of `folder`. Raises EnvironmentFailed.
+
+    Those that were `found` in the user's code come in another version, or stay away, where theirs are not to be had.
+    """
+    return await asyncio.get_running_loop().run_in_executor(None, _fetch, target, packages, folder, found)
+
+
+def _fetch(target: Target, packages: Sequence[str], folder: Path, found: Sequence[str]) -> Fetched:
     folder.mkdir(parents=True, exist_ok=True)
-    pins = _resolve(target, packages)
-    (folder / "pins.txt").write_text(pins)
+    failure: EnvironmentFailed | None = None
+    for more in ([*found], relax(found), []) if found else ([],):
+        try:
+            wheels = _download(target, _resolve(target, [*packages, *more], folder), folder)
+        except EnvironmentFailed as error:
+            failure = failure or error
+        else:
+            is_less = failure and not more
+            return Fetched(wheels, f"Not installed: {', '.join(found)}. {failure}" if is_less else "")
+    assert failure
+    raise failure
+
+
+def _download(target: Target, pins: Sequence[str], folder: Path) -> list[Path]:
+    """Nothing at all where there is nothing to unpack."""
+    if all(read_requirement(pin).name == read_requirement(_INSTALLER).name for pin in pins):
+        return []
+    (folder / "pins.txt").write_text("\n".join(pins))
     platforms = [part for name in list_platforms(target) for part in ("--platform", name)]
     _run(
         [*_find_pip(), "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder),
@@ -63,14 +90,26 @@ def _fetch(target: Target, packages: Sequence[str], folder: Path) -> list[Path]:
     return sorted(folder.glob("*.whl"))
 
 
-def _resolve(target: Target, packages: Sequence[str]) -> str:
-    wishes = "\n".join((*BASE, _INSTALLER, *packages))
-    return _run(
-        [_find_uv(), "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--only-binary", ":all:",
-         "--index-strategy", "unsafe-best-match",  # pip's own, which the user's settings are made for
-         "--python-version", target.python, "--python-platform", name_platform(target)],
-        _translate_settings(), wishes,
-    )  # fmt: skip
+def _resolve(target: Target, packages: Iterable[str], folder: Path) -> list[str]:
+    """The pins of what has to be brought; what is there stays as it is, if that can be."""
+    have = [line for line in target.have if not line.startswith("installer==")]  # it is always brought
+    question = ask((*BASE, _INSTALLER, *packages), have, target.kept)
+    overrides, constraints = folder / "overrides", folder / "constraints"
+    overrides.write_text(question.overrides)
+    constraints.write_text(question.constraints)
+    command = [
+        _find_uv(), "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--only-binary", ":all:",
+        "--index-strategy", "unsafe-best-match",  # pip's own, which the user's settings are made for
+        "--python-version", target.python, "--python-platform", name_platform(target), "--overrides", str(overrides),
+    ]  # fmt: skip
+    settings = write_for_uv(read_settings(os.environ))
+    try:
+        pins = _run([*command, "--constraints", str(constraints)], settings, question.wishes)
+    except EnvironmentFailed:
+        if not target.have:
+            raise
+        pins = _run(command, settings, question.wishes)
+    return question.read(pins)
 
 
 def name_platform(target: Target) -> str:
@@ -108,19 +147,7 @@ def _find_pip() -> list[str]:
     return [_find_uv(), "tool", "run", "--quiet", "pip"]
 
 
-def _translate_settings() -> dict[str, str]:
-    """What pip is set to, for uv, which reads neither pip's files nor its variables."""
-    told = subprocess.run([*_find_pip(), "config", "list"], capture_output=True, text=True, check=False)
-    settings: dict[str, str] = {}
-    for line in told.stdout.splitlines():
-        key, _, value = line.partition("=")
-        name = _SETTINGS.get(key.rpartition(".")[2])
-        if name and value.startswith(("'", '"')):
-            settings[name] = " ".join(ast.literal_eval(value).split())
-    return settings
-
-
-def _run(command: list[str], settings: dict[str, str], text: str = "") -> str:
+def _run(command: Sequence[str], settings: Mapping[str, str], text: str = "") -> str:
     """A tool's output; raises EnvironmentFailed with what it said last."""
     done = subprocess.run(
         command, input=text, capture_output=True, text=True, check=False, env={**settings, **os.environ}
@@ -130,7 +157,7 @@ def _run(command: list[str], settings: dict[str, str], text: str = "") -> str:
             line.encode("ascii", "ignore").decode().strip() for line in done.stderr.splitlines() if line.strip()
         ] or ["nothing"]
         raise EnvironmentFailed(
-            f"The packages for that machine could not be fetched here: {' '.join(lines)[:400]}",
+            f"The packages for that machine could not be fetched here: {strip_credentials(' '.join(lines))[:400]}",
             "Name versions that exist for its Python, or make an environment there yourself (python = ... in the configuration).",
         )
     return done.stdout

@@ -60,7 +60,9 @@ def test_an_environment_is_one_package_a_line(tmp_path: Path) -> None:
     ("text", "options", "reason"),
     [
         ("numpy", {}, "is for other machines"),
-        ("-r other.txt", {"host": "lab"}, "is not a package"),
+        ("-e .", {"host": "lab"}, "is not a package"),
+        ("-r other.txt", {"host": "lab"}, "cannot be read"),
+        ("no package", {"host": "lab"}, "is not a package"),
         (None, {"host": "lab"}, "cannot be read"),
     ],
 )

@@ -62,7 +62,7 @@ def test_a_machine_takes_every_older_tag() -> None:
 @pytest.mark.e2e
 def test_markers_are_those_of_the_other_python(tmp_path: Path) -> None:
     """Python 3.9 needs what this one has built in, and an ipykernel that still runs on it."""
-    names = [wheel.name for wheel in asyncio.run(fetch_wheels(OLD, (), tmp_path))]
+    names = [wheel.name for wheel in asyncio.run(fetch_wheels(OLD, (), tmp_path)).wheels]
     distributions = {name.partition("-")[0] for name in names}
     assert {"ipykernel", "ipython", "pip", "installer", "exceptiongroup", "importlib_metadata"} <= distributions
     assert any("cp39" in name or "abi3" in name for name in names if name.startswith("pyzmq-"))

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -27,6 +27,7 @@ from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.bridge import Bridge
 from choline_jupyter.agent.kernel.hook import OutputHook
 from choline_jupyter.agent.kernel.jobs import Jobs
+from choline_jupyter.agent.kernel.layer import activate_layer, take_site
 from choline_jupyter.agent.kernel.luggage import Luggage
 from choline_jupyter.agent.kernel.results import Results
 from choline_jupyter.agent.layout import enter_layout
@@ -61,6 +62,8 @@ class RankSpec(NamedTuple):
     layout: Optional[dict[str, Any]] = None
     workspace: str = ""
     blobs: str = ""
+    layer: str = ""
+    is_activated: bool = False
 
 
 class RankKernel(IPythonKernel):
@@ -70,6 +73,8 @@ class RankKernel(IPythonKernel):
     luggage: Luggage
     results: Results
     _coming: tuple[dict[str, Any], list[Any], str] = ({}, [], "")
+    _layer: tuple[str, int] = ("", 0)
+    _stale: Sequence[str] = ()  # modules that the session now has in another version than this process
     _execute_sleep = 0  # stock ipykernel sleeps before each reply, lest it pass the last output; here both must be seen
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
@@ -78,6 +83,7 @@ class RankKernel(IPythonKernel):
             _number_cell(self.shell, wish["count"])
         if wish.get("cwd") and os.path.isdir(wish["cwd"]):
             os.chdir(wish["cwd"])
+        self._take_layer(*(wish.get("layer") or self._layer))
         self._coming = wish, parent.get("buffers") or [], parent["header"]["msg_id"]
         if not self.jobs.start(parent["header"]["msg_id"]):
             parent["content"]["code"] = "raise KeyboardInterrupt('before the cell began')"
@@ -96,8 +102,18 @@ class RankKernel(IPythonKernel):
         self.results.send(shell.user_ns, wish.get("out") or [], request)
         return reply
 
+    def _take_layer(self, folder: str, changes: int) -> None:
+        """Find what has come into the session's own packages since the last cell."""
+        if (folder, changes) != self._layer:
+            self._layer = (folder, changes)
+            self._stale = take_site(folder)
+
     def _say(self, sentences: Iterable[str]) -> None:
         try:
+            if self._stale:
+                text = "choline: loaded before and so still the former one: %s. A new session has the new one.\n"
+                sys.stderr.write(text % ", ".join(self._stale))
+                self._stale = ()
             for sentence in sentences:
                 sys.stderr.write("choline: %s\n" % sentence)
         except OSError as error:
@@ -211,6 +227,8 @@ def _settle(spec: RankSpec) -> None:
     if spec.environment is not None:
         os.environ.clear()
         os.environ.update(spec.environment)
+    elif spec.is_activated:
+        activate_layer(spec.layer)
     elif sys.prefix != sys.base_prefix:
         _activate()
     os.environ.pop("JPY_PARENT_PID", None)

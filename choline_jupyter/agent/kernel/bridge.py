@@ -138,8 +138,8 @@ class Bridge:
             "allow_stdin": head.get("allow_stdin", True),
             "stop_on_error": False,
         }
-        wanted = ("count", "cwd", "names", "file", "files", "pull", "out")
-        metadata = {"choline": {key: head.get(key) for key in wanted}}
+        keys = ("count", "cwd", "names", "file", "files", "pull", "out", "layer")
+        metadata = {"choline": {key: head.get(key) for key in keys}}
         self._send(self._shell, "execute_request", content, head["msg_id"], metadata, [frame.body[end:]])
 
     def _answer(self, frame: Frame) -> None:
