@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +27,7 @@ _OURS = "choline_jupyter"
 _LOOKED_INTO = 100  # elements of a container whose types count
 _DEPTH = 3
 _LONGEST = 1 << 20  # bytes of a module
+_HERE = Path(__file__).parents[1]  # our own code is over there already
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,9 @@ def read_modules(needs: Iterable[Need]) -> list[str]:
     """The texts of the local modules among what was foreseen."""
     texts = []
     for need in needs:
+        is_code = need.kind == "module" and need.path.suffix == ".py" and _HERE not in need.path.parents
         with suppress(OSError):
-            if need.kind == "module" and need.path.suffix == ".py" and need.path.stat().st_size < _LONGEST:
+            if is_code and need.path.stat().st_size < _LONGEST:
                 texts.append(need.path.read_text(errors="replace"))
     return texts
 

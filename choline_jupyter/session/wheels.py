@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,17 +64,32 @@ async def fetch_wheels(target: Target, packages: Sequence[str], folder: Path, fo
 
 def _fetch(target: Target, packages: Sequence[str], folder: Path, found: Sequence[str]) -> Fetched:
     folder.mkdir(parents=True, exist_ok=True)
-    failure: EnvironmentFailed | None = None
-    for more in ([*found], relax(found), []) if found else ([],):
-        try:
-            wheels = _download(target, _resolve(target, [*packages, *more], folder), folder)
-        except EnvironmentFailed as error:
-            failure = failure or error
-        else:
-            is_less = failure and not more
-            return Fetched(wheels, f"Not installed: {', '.join(found)}. {failure}" if is_less else "")
-    assert failure
-    raise failure
+    try:
+        return Fetched(_download(target, _resolve(target, [*packages, *found], folder), folder))
+    except EnvironmentFailed as error:
+        if not found:
+            raise
+        failure = error
+    had = _sort_out(target, found, folder)
+    lost = [wish for wish in found if read_requirement(wish).name not in {read_requirement(one).name for one in had}]
+    notice = f"Not installed: {', '.join(lost)}. {failure}" if lost else ""
+    for more in (had, relax(had)):
+        with suppress(EnvironmentFailed):
+            return Fetched(_download(target, _resolve(target, [*packages, *more], folder), folder), notice)
+    notice = f"Not installed: {', '.join(found)}. {failure}"
+    return Fetched(_download(target, _resolve(target, packages, folder), folder), notice)
+
+
+def _sort_out(target: Target, found: Sequence[str], folder: Path) -> list[str]:
+    """Those that can be had by themselves, in their version or in another."""
+    had = []
+    for wish in found:
+        for version in dict.fromkeys((wish, *relax([wish]))):
+            with suppress(EnvironmentFailed):
+                _resolve(target, [version], folder)
+                had.append(version)
+                break
+    return had
 
 
 def _download(target: Target, pins: Sequence[str], folder: Path) -> list[Path]:

@@ -103,7 +103,8 @@ def test_what_is_nowhere_does_not_stop_a_cell(kernel: DrivenKernel, head: str) -
     """A distribution of this machine that no index has: said, and the cell goes on to its own end."""
     kernel.run(OWN)
     run = kernel.run(
-        head + "try:\n    import choline_own as own\nexcept ModuleNotFoundError as error:\n    print(error.name)"
+        head
+        + "import pyparsing\ntry:\n    import choline_own as own\nexcept ModuleNotFoundError as error:\n    print(error.name)"
     )
     assert run.read() == "choline_own\n"
     assert "not installed: choline-own==1.0" in run.read("stderr").lower()
