@@ -102,10 +102,8 @@ def test_a_script_has_what_it_imports_or_says(kernel: DrivenKernel, server: Serv
 def test_what_is_nowhere_does_not_stop_a_cell(kernel: DrivenKernel, head: str) -> None:
     """A distribution of this machine that no index has: said, and the cell goes on to its own end."""
     kernel.run(OWN)
-    run = kernel.run(
-        head
-        + "import pyparsing\ntry:\n    import choline_own as own\nexcept ModuleNotFoundError as error:\n    print(error.name)"
-    )
+    code = "import pyparsing\ntry:\n    import choline_own as own\nexcept ImportError as error:\n    print(error.name)"
+    run = kernel.run(head + code)
     assert run.read() == "choline_own\n"
     assert "not installed: choline-own==1.0" in run.read("stderr").lower()
 
