@@ -53,7 +53,8 @@ def _walk(machine: Machine, source: Source, notebook: Module) -> None:
         machine.run(tree.body, notebook.scope)
         return
     path = os.path.normpath(os.path.join(machine.start, source.label))
-    script = Module("__main__", path, source.label)
+    machine.label = machine.name_of(path)
+    script = Module("__main__", path, machine.label)
     words = None if source.arguments is None else [(word,) for word in source.arguments]
     with machine.as_program(path, words):
         machine.run(tree.body, script.scope)

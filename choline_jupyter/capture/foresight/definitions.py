@@ -66,6 +66,7 @@ def make_function(machine: Machine, node: Any, scope: Scope) -> Function:
 def call_function(machine: Machine, function: Function, args: list[Value], call: Call, owner: Any = None) -> Value:
     """Walks a function's body with these arguments and gives what it returns."""
     function.calls += 1
+    machine.budget.spend(10)
     if machine.stack.count(function) > 1 or function.calls > _MOST_CALLS:
         return UNKNOWN
     scope = Scope(function.scope.module, function.scope, doubt=machine.doubt)

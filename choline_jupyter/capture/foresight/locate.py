@@ -128,7 +128,7 @@ def _is_code(name: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _list_editable(folder: str, stamp: int) -> tuple[str, ...]:
-    """Folders, and `name=path`, that editable installs add to the search path."""
+    """`name=path`, or `=folder`, that editable installs add to the search path."""
     found: dict[str, None] = {}
     try:
         with os.scandir(folder) as entries:
@@ -138,7 +138,7 @@ def _list_editable(folder: str, stamp: int) -> tuple[str, ...]:
     for name in names:
         path = os.path.join(folder, name)
         if name.endswith(".pth"):
-            found.update(dict.fromkeys(line for line in read_text(path).splitlines() if line.startswith("/")))
+            found.update(dict.fromkeys("=" + line for line in read_text(path).splitlines() if line.startswith("/")))
         elif name.startswith("__editable__") and name.endswith("_finder.py"):
             found.update(dict.fromkeys(_read_mapping(path)))
         elif name.endswith(".dist-info"):
@@ -169,6 +169,6 @@ def _read_direct_url(path: str) -> list[str]:
     try:
         record = json.loads(text)
         folder = unquote(urlsplit(record["url"]).path)
-        return [folder, folder + "/src"] if record["dir_info"]["editable"] is True else []
+        return [f"={folder}", f"={folder}/src"] if record["dir_info"]["editable"] is True else []
     except (ValueError, TypeError, KeyError, RecursionError):
         return []

@@ -58,7 +58,7 @@ class Machine:
 
     def evaluate(self, node: ast.AST, scope: Scope) -> Value:
         """What an expression may be."""
-        self.budget.spend(1)
+        self.budget.spend(2)
         return expressions.evaluate(self, node, scope)
 
     def run(self, body: Sequence[ast.stmt], scope: Scope) -> str:

@@ -53,6 +53,12 @@ def test_the_line_of_a_script_is_named(tmp_path: Path) -> None:
     assert need.why == "open(...) in mine.py:3"
 
 
+def test_a_script_is_named_as_seen_from_where_it_runs(tmp_path: Path) -> None:
+    make(tmp_path, "a.csv")
+    (need,) = foresee([Source("open('a.csv')", str(tmp_path / "jobs" / "train.py"))], tmp_path, {}, [])
+    assert need.why == "open(...) in jobs/train.py:1"
+
+
 def test_files_in_a_needed_folder_are_not_listed_again_but_modules_are(tmp_path: Path) -> None:
     make(tmp_path, "lib/a.csv")
     (tmp_path / "lib" / "code.py").write_text("")
@@ -247,10 +253,11 @@ def test_any_text_is_answered(code: str) -> None:
     assert find_faults(code, {}) == []
 
 
-PIECES = st.sampled_from(
-    "open ( ) 'a.csv' , x = for in : \n if not import os . path join [ ] { } f'{x}' + / % ! %cd %run def f return lambda "
-    "class A self with as try except while True 1 0 ** * == and or %%bash yield await match case @ -> _ \n\t".split(" ")
-)
+WORDS = """
+open ( ) 'a.csv' , x = for in : if not import os . path join [ ] { } f'{x}' + / % ! %cd %run def f return lambda class A self
+with as try except while True 1 0 ** * == and or %%bash yield await match case @ -> _
+"""
+PIECES = st.sampled_from([*WORDS.split(), "\n", "\n ", "\t"])
 
 
 @given(st.lists(PIECES, max_size=40).map(" ".join), st.dictionaries(st.sampled_from("xfA"), st.text() | st.integers()))
