@@ -16,7 +16,16 @@ from tests.source_tree import ROOT
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 START, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
-SECTIONS = ("Warm cell `1+1`", "Start, to the first result", "Output", "Over ssh", "Files", "Memory", "Loading")
+SECTIONS = (
+    "Warm cell `1+1`",
+    "Start, to the first result",
+    "Output",
+    "Over ssh",
+    "Files",
+    "Foresight",
+    "Memory",
+    "Loading",
+)
 HEAD = "| what | choline | peer | ratio of medians (p10s) | goal | | n |\n|---|---|---|---|---|---|---|"
 
 

@@ -10,11 +10,13 @@ import os
 import re
 import stat
 from functools import lru_cache
+from itertools import islice
 
 from choline_jupyter.capture.foresight.budget import Budget
 from choline_jupyter.capture.foresight.value import ANY, DEEP
 
 MOST_MATCHES = 5000
+_MOST_LISTED = 3000
 
 
 class Disk:
@@ -23,6 +25,7 @@ class Disk:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._kinds: dict[str, str] = {}
+        self._stems: dict[str, frozenset[str] | None] = {}
         self._listed: dict[str, list[str]] = {}
 
     def find_kind(self, path: str) -> str:
@@ -31,6 +34,14 @@ class Disk:
             self._budget.spend(10)
             self._kinds[path] = _look_at(path)
         return self._kinds[path]
+
+    def may_hold(self, folder: str, stem: str) -> bool:
+        """Whether a folder may hold a package or module of this name; one listing answers for all names."""
+        if folder not in self._stems:
+            self._budget.spend(20)
+            self._stems[folder] = _list_stems(folder)
+        known = self._stems[folder]
+        return known is None or stem in known
 
     def expand(self, pattern: str) -> list[str]:
         """What a path with unknown pieces may be: each piece stands for text within one folder or file name."""
@@ -63,6 +74,16 @@ class Disk:
                 pass
             self._listed[folder] = sorted(names)
         return self._listed[folder]
+
+
+def _list_stems(folder: str) -> frozenset[str] | None:
+    """What the names in a folder begin with, up to their first dot; None where there are very many."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, _MOST_LISTED)]
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(name.partition(".")[0] for name in names) if len(names) < _MOST_LISTED else None
 
 
 def _look_at(path: str) -> str:

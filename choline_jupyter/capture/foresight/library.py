@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.capture.foresight import (
@@ -96,13 +98,29 @@ _SUBMITS = frozenset({"submit", "apply_async", "Thread", "Process", "Timer", "sp
 
 def call(machine: Machine, call: Call) -> Value:
     """What a call of a library's function gives."""
-    name = call.name
+    name, handler = _find_handler(call.name)
+    return handler(machine, call.named(name)) if handler is not None else call_unknown(machine, call)
+
+
+@lru_cache(maxsize=4096)
+def _find_handler(name: str) -> tuple[str, Handler | None]:
     for alias, true in _ALIASES.items():
         name = true + name[len(alias) :] if name.startswith(alias) else name
-    handler = _BY_NAME.get(name) or _BY_NAME.get("*." + call.last)
-    if handler is not None:
-        return handler(machine, call.named(name))
-    return call_unknown(machine, call)
+    return name, _BY_NAME.get(name) or _BY_NAME.get("*." + name.rpartition(".")[2])
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """What a function's name says of it."""
+
+    is_silent: bool
+    is_write: bool
+    is_read: bool
+
+
+@lru_cache(maxsize=4096)
+def _judge(last: str) -> _Manner:
+    return _Manner(bool(_SILENT.match(last)), bool(_WRITES.match(last)), bool(_READS.match(last)))
 
 
 def call_unknown(machine: Machine, call: Call) -> Value:
@@ -110,7 +128,7 @@ def call_unknown(machine: Machine, call: Call) -> Value:
     last = call.last
     if last in _MAPS or last in _SUBMITS:
         return _call_back(machine, call)
-    if not _SILENT.match(last):
+    if not _judge(last).is_silent:
         if datasets.read(machine, call):
             return (Opaque(call.name + "()"),)
         _touch_paths(machine, call)
@@ -147,8 +165,8 @@ def _spread(value: Value, depth: int = 2) -> Iterator[Any]:
 def _touch_paths(machine: Machine, call: Call) -> None:
     """Reads or writes what the arguments name."""
     mode = _get_mode(call)
-    is_write = bool(_WRITES.match(call.last)) or mode[:1] in {"w", "x"} or (mode[:1] == "a" and call.last != "File")
-    is_read = bool(_READS.match(call.last)) and not is_write
+    is_write = _judge(call.last).is_write or mode[:1] in {"w", "x"} or (mode[:1] == "a" and call.last != "File")
+    is_read = _judge(call.last).is_read and not is_write
     for name, value in [*(("", each) for each in call.args), *call.kwargs.items()]:
         is_output = (
             is_write or looks_like_output(name) or name in {"project", "dst", "dest", "default_root_dir", "dirpath"}

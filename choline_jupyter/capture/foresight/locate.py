@@ -55,7 +55,7 @@ class Finder:
         """The file of each part below a folder, empty for a package without code; and whether all were found."""
         files: list[str] = []
         for part in parts:
-            file, folder = self._find_one(os.path.join(folder, part))
+            file, folder = self._find_one(f"{folder}/{part}") if self._disk.may_hold(folder, part) else ("", "")
             if not file and not folder:
                 return files, False
             files.append(file)
