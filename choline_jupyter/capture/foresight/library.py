@@ -64,12 +64,12 @@ _ALIASES = {
 _WRITES = re.compile(
     r"(?i)^(to_(?!tensor$|numpy$|list$|device$|dict$).*|save.*|.*_?save|write.*|.*writer|dump|export.*|savefig|imsave|imwrite|"
     r"mimsave|mimwrite|makedirs?|mkdir|mkdirs|rmtree|remove|unlink|rmdir|touch|tofile|urlretrieve|download.*|.*logger|.*filehandler|"
-    r"basicconfig|.*checkpoint|trainingarguments|.*trainer|tensorboard|extractall|extract|unpack_archive|make_archive)$"
+    r"basicconfig|modelcheckpoint|save_checkpoint|trainingarguments|.*trainer|tensorboard|extractall|extract|unpack_archive|make_archive)$"
 )
 _READS = re.compile(
     r"(?i)^(.*read.*|load.*|.*_load|open.*|.*_open|from_?file.*|from_pretrained|from_csv|from_json|genfromtxt|memmap|"
     r"imread.*|.*dataset.*|.*folder|file|h5file|zipfile|tarfile|videocapture|cascadeclassifier|yolo|parse.*|connect|"
-    r"scan_.*|.*reader|restore|evaluate_word_pairs|listdir|image|sentencepieceprocessor|get_data|.*loader)$"
+    r"scan_.*|.*reader|restore|evaluate_word_pairs|latest_checkpoint|listdir|image|sentencepieceprocessor|get_data|.*loader)$"
 )
 _SILENT = re.compile(
     r"(?i)^(print|debug|info|warning|warn|error|exception|critical|log|add_argument|add_scalar|title|set_.*|x?y?label|suptitle|"

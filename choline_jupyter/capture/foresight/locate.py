@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import sys
 import sysconfig
 from functools import lru_cache
@@ -19,6 +20,7 @@ from choline_jupyter.capture.foresight.disk import Disk
 from choline_jupyter.capture.foresight.parse import parse_file, read_text
 
 _SITES = frozenset({"site-packages", "dist-packages"})
+_STANDARD_ZIP = re.compile(r"/python\d+\.zip\Z")
 _BINARY = (".so", ".pyd")
 
 
@@ -101,7 +103,7 @@ class Finder:
 
 def is_installed(path: str) -> bool:
     """Whether a folder is one of the standard library's or of installed packages."""
-    if path.endswith(".zip") or _SITES & set(PurePosixPath(path).parts):
+    if _STANDARD_ZIP.search(path) or _SITES & set(PurePosixPath(path).parts):
         return True
     return any(path == root or path.startswith(root + "/") for root in _standard_folders())
 

@@ -123,7 +123,9 @@ def test_editable_installs_are_local(tmp_path: Path, kind: str) -> None:
 def test_what_is_installed_is_not_local() -> None:
     assert is_installed("/venv/lib/python3.12/site-packages")
     assert is_installed(str(Path(json.__file__).parent.parent))
+    assert is_installed("/usr/lib/python312.zip")
     assert not is_installed("/home/user/project/src")
+    assert not is_installed("/home/user/project/data.zip")
 
 
 # ---- patterns
