@@ -6,7 +6,7 @@ Called by `foresee`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from choline_jupyter.capture.foresight.budget import Budget, Exhausted
@@ -19,6 +19,9 @@ from choline_jupyter.capture.foresight.parse import parse_cell
 from choline_jupyter.capture.foresight.record import Record
 from choline_jupyter.capture.foresight.value import Module
 
+# Of the steps that are left, what one piece of code may take: a half, an earlier cell a tenth.
+_SHARE, _SHARE_OF_EARLIER = 2, 10
+
 
 def analyse(
     sources: Sequence[Source], directory: str, namespace: Mapping[str, Any], search_path: list[str], steps: int
@@ -30,16 +33,23 @@ def analyse(
     finder = Finder(disk, list(dict.fromkeys([directory, *search_path])))
     machine = Machine(disk, record, finder, budget, namespace)
     notebook = machine.make_module("")
-    try:
-        for source in sources:
-            _walk(machine, source, notebook)
-        _walk_rest(machine)
-    except (Exhausted, RecursionError, MemoryError):
-        budget.grant(20_000)  # what was found so far is right, and better than nothing
+    for source in sources:
+        budget.allow(_SHARE if source.is_target else _SHARE_OF_EARLIER)
+        _walk_bounded(_walk, machine, source, notebook)
+    budget.allow(1)
+    _walk_bounded(_walk_rest, machine)
+    budget.grant(20_000)
     try:
         return record.finish(), machine.faults
     except Exhausted:
         return record.list_needs(), machine.faults
+
+
+def _walk_bounded(walk: Callable[..., None], *arguments: Any) -> None:
+    try:
+        walk(*arguments)
+    except (Exhausted, RecursionError, MemoryError):
+        pass  # what was found so far is right, and better than nothing
 
 
 def _walk(machine: Machine, source: Source, notebook: Module) -> None:

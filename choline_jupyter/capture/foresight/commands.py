@@ -79,13 +79,15 @@ def run_line(machine: Machine, line: str, depth: int = 0) -> None:
     words = _split(line)
     home = machine.record.directory
     command: list[str] = []
-    for word in [*words, ";"]:
-        if word in {";", "&&", "||", "|", "&", "(", ")"}:
-            run_words(machine, command, depth)
-            command = []
-        else:
-            command.append(word)
-    machine.record.directory = home
+    try:
+        for word in [*words, ";"]:
+            if word in {";", "&&", "||", "|", "&", "(", ")"}:
+                run_words(machine, command, depth)
+                command = []
+            else:
+                command.append(word)
+    finally:
+        machine.record.directory = home
 
 
 def _split(line: str) -> list[str]:

@@ -232,6 +232,8 @@ def _call_back(machine: Machine, call: Call) -> Value:
 
         rows = [list_rounds(make_items(value)) for value in call.args[1:]]
         found = [_apply(machine, target, list(row)) for row in zip(*rows, strict=False)]
+        if call.last == "filter":
+            return (Items(rows[0], is_open=True),)
         return (Items(found, is_open=True),)
     words = call.kwargs.get("args")
     given = make_items(words).elements if words else call.args[1:]

@@ -239,6 +239,15 @@ def test_a_spent_budget_keeps_what_was_found(tmp_path: Path) -> None:
     assert names(tmp_path, ask(tmp_path, code, steps=5000)) == ["a.csv"]
 
 
+def test_one_piece_of_code_leaves_steps_for_the_next(tmp_path: Path) -> None:
+    make(tmp_path, "a.csv")
+    loops = "\n".join("  " * n + f"for i{n} in range(20):" for n in range(6)) + "\n" + "  " * 6 + "x = 1"
+    earlier = [Source(loops, f"cell {n}", is_target=n > 4) for n in range(9)]
+    assert names(tmp_path, foresee([*earlier, Source("open('a.csv')", "cell 9")], tmp_path, {}, [], 20_000)) == [
+        "a.csv"
+    ]
+
+
 def test_a_script_that_runs_itself_ends(tmp_path: Path) -> None:
     (tmp_path / "again.py").write_text(
         "import subprocess, sys\nsubprocess.run([sys.executable, 'again.py', sys.argv[1] + 'a'])"
