@@ -65,8 +65,10 @@ def make_function(machine: Machine, node: Any, scope: Scope) -> Function:
 
 def call_function(machine: Machine, function: Function, args: list[Value], call: Call, owner: Any = None) -> Value:
     """Walks a function's body with these arguments and gives what it returns."""
-    function.calls += 1
+    function.calls += not machine.record.is_muted  # what an earlier cell has called may still be read for this one
     machine.budget.spend(10)
+    if isinstance(owner, Instance) and not machine.record.is_muted:
+        owner.ran.add(id(function))
     if machine.stack.count(function) > 1 or function.calls > _MOST_CALLS:
         return UNKNOWN
     scope = Scope(function.scope.module, function.scope, doubt=machine.doubt)
@@ -212,17 +214,29 @@ def enter(machine: Machine, value: Value) -> Value:
     return unite(*found)
 
 
+def use(machine: Machine, value: Value) -> None:
+    """A name is used in code whose reads count: what earlier cells made comes to life."""
+    for each in value:
+        if isinstance(each, Instance):
+            each.is_muted = False
+        elif isinstance(each, Opaque) and each.holds:
+            for held in each.holds:
+                escape(machine, held)
+
+
 def run_unseen(machine: Machine, instance: Instance) -> None:
     """The methods of an object that Python and libraries call by themselves."""
     for name in _RUN_UNSEEN:
         found = instance.type.find(name)
         for each in found[0] if found else ():
-            if isinstance(each, Function) and not each.calls:
+            if isinstance(each, Function) and id(each) not in instance.ran:
                 call_function(machine, each, [(instance,)], Call("", [], {}, None), instance)
 
 
 def escape(machine: Machine, value: Any, arguments: list[Value] | None = None) -> None:
     """A library got this and may call it: a function with what is known, an object's methods, a class."""
+    if machine.record.is_muted:
+        return
     empty = Call("", arguments or [], {}, None)
     if isinstance(value, (Function, Method)):
         function = value.function if isinstance(value, Method) else value
@@ -239,7 +253,7 @@ def _run_methods(machine: Machine, instance: Instance) -> None:
     for owner in instance.type.lineage():
         for name, value in list(owner.scope.names.items()):
             for each in value:
-                is_unseen = isinstance(each, Function) and not each.calls
+                is_unseen = isinstance(each, Function) and id(each) not in instance.ran
                 if is_unseen and each.owner is owner and (not name.startswith("_") or name in _RUN_UNSEEN):
                     call_function(machine, each, [(instance,)], Call("", [], {}, None), instance)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.capture.foresight import attributes, operators, statements
 from choline_jupyter.capture.foresight.calls import Call
-from choline_jupyter.capture.foresight.definitions import make_function
+from choline_jupyter.capture.foresight.definitions import make_function, use
 from choline_jupyter.capture.foresight.value import (
     ANY,
     LIMIT,
@@ -77,7 +77,10 @@ def _constant(machine: Machine, node: ast.Constant, scope: Scope) -> Value:
 
 
 def _name(machine: Machine, node: ast.Name, scope: Scope) -> Value:
-    return look_up(machine, node.id, scope)
+    value = look_up(machine, node.id, scope)
+    if not machine.record.is_muted:
+        use(machine, value)
+    return value
 
 
 def _attribute(machine: Machine, node: ast.Attribute, scope: Scope) -> Value:

@@ -133,12 +133,22 @@ def call_unknown(machine: Machine, call: Call) -> Value:
             return (Opaque(call.name + "()"),)
         _touch_paths(machine, call)
     made = _make_settings(machine, call)
-    if not made:
-        for value in [*call.args, *call.kwargs.values()]:
-            for each in _spread(value):
-                if isinstance(each, (Function, Method, Class, Instance)):
-                    definitions.escape(machine, each)
-    return made or (Opaque(f"{call.name}()" if len(call.name) < 200 else ""),)
+    if made:
+        return made
+    held = list(dict.fromkeys(_list_held(call)))[:20]
+    for each in held:
+        definitions.escape(machine, each)
+    return (Opaque(f"{call.name}()" if len(call.name) < 200 else "", tuple(held)),)
+
+
+def _list_held(call: Call) -> Iterator[Any]:
+    """Objects of the user's code among the arguments, and what those of libraries hold already."""
+    for value in [*call.args, *call.kwargs.values()]:
+        for each in _spread(value):
+            if isinstance(each, (Function, Method, Class, Instance)):
+                yield each
+            elif isinstance(each, Opaque):
+                yield from each.holds
 
 
 def _make_settings(machine: Machine, call: Call) -> Value:

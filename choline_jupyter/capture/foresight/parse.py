@@ -12,7 +12,7 @@ import stat
 import warnings
 from functools import lru_cache
 
-LARGEST = 500_000  # bytes of one file of code
+LARGEST = 250_000  # bytes of one file of code
 _LONGEST_CELL, _MOST_MAGICS = 50_000, 100
 # Cell magics whose body is Python of the notebook; the others' bodies are read by `shell.py` or not at all.
 _PYTHON_MAGICS = frozenset({"time", "timeit", "capture", "prun", "choline", "memit", "mprun"})

@@ -28,9 +28,13 @@ class PathText:
 
 @dataclass(frozen=True)
 class Opaque:
-    """Something of a library, by its dotted name; with no name nothing is known of it."""
+    """Something of a library, by its dotted name; with no name nothing is known of it.
+
+    It may hold objects of the user's code, as a loader holds its data set, and use them when it is used.
+    """
 
     name: str = ""
+    holds: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,7 @@ class Instance:
     type: Class
     attributes: dict[str, Value] = field(default_factory=dict)
     is_muted: bool = False  # made by an earlier cell, whose own reads do not count
+    ran: set[int] = field(default_factory=set)  # its methods that have been walked for it, by id
 
 
 UNKNOWN: Value = (Opaque(),)

@@ -104,6 +104,34 @@ def test_earlier_cells_give_names_but_not_their_reads(tmp_path: Path) -> None:
     assert names(tmp_path, needs) == ["sub/a.csv"]
 
 
+def test_what_earlier_cells_have_made_is_read_when_it_is_used(tmp_path: Path) -> None:
+    make(tmp_path, "a.csv", "b.csv", "c.csv")
+    earlier = """
+class Rows:
+    def __init__(self, name): self.name = name
+    def __getitem__(self, i): return open(self.name)
+one, other, third = Rows("a.csv"), Rows("b.csv"), Rows("c.csv")
+loader = DataLoader(one)
+one[0], DataLoader(third)
+"""
+    cells = [
+        Source(earlier, "cell 1", is_target=False),
+        Source("for x in loader: pass\nfor y in other: pass", "cell 2"),
+    ]
+    assert names(tmp_path, foresee(cells, tmp_path, {}, [])) == ["a.csv", "b.csv"]
+
+
+def test_each_object_of_a_class_reads_its_own(tmp_path: Path) -> None:
+    make(tmp_path, "a.csv", "b.csv")
+    code = (
+        "class Rows:\n  def __init__(self, n): self.n = n\n  def __getitem__(self, i): return open(self.n + '.csv')\n"
+    )
+    assert names(tmp_path, ask(tmp_path, code + "DataLoader(Rows('a')); DataLoader(Rows('b'))")) == [
+        "a.csv",
+        "b.csv",
+    ]
+
+
 def test_a_folder_that_earlier_cells_have_changed_into_is_not_entered_twice(tmp_path: Path) -> None:
     make(tmp_path, "sub/a.csv", "a.csv")
     earlier = Source("%cd ..", "cell 1", is_target=False)
