@@ -121,7 +121,8 @@ def _absolute(machine: Machine, text: str) -> str:
 
 
 def _relative(machine: Machine, text: str) -> str:
-    return os.path.relpath(machine.record.locate(text), machine.record.directory) if not text.startswith(ANY) else text
+    path = machine.record.locate(text)
+    return os.path.relpath(path, machine.record.directory) if path and not text.startswith(ANY) else text
 
 
 def _split(machine: Machine, text: str) -> Items:

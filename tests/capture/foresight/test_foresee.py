@@ -250,6 +250,7 @@ def test_odd_files_neither_hang_nor_raise(tmp_path: Path, code: str) -> None:
         "def f(x):\n  return f(x + 'a') + f(x)\nopen(f('a'))",
         "a = {}\na['a'] = a\ng(a)\nb = []\nb.append(b)\ng(b)",
         "x = 10 ** 10 ** 10\ny = 'a' * 10 ** 9\nz = f'{1:>999999999}'\nw = '%999999999d' % 1",
+        "import os\nopen(os.path.relpath(''))\nopen(os.path.join())\nos.path.commonpath(['/a', 'b'])",
         "exec('exec(code)')\ncode = 'exec(code)'\nexec(code)",
         "class A:\n  @property\n  def x(self): return self.x\n  def __getattr__(self, n): return getattr(self, n)\nA().x\nA().y",
         "\n".join(f"a{n} = [a{n - 1}, a{n - 1}, a{n - 1}]" for n in range(1, 60)) + "\nopen(a59)",
