@@ -17,7 +17,7 @@ from tests.e2e.ssh.server import Server
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-# A distribution that is on no index.
+# A distribution that is on no index; the path is set behind the back of what would set it over there, too.
 OWN = """
 import pathlib, sys
 site = pathlib.Path('site-packages').absolute()
@@ -26,7 +26,7 @@ info.mkdir(parents=True)
 (site / 'choline_own.py').touch()
 (info / 'METADATA').write_text('Metadata-Version: 2.1\\nName: choline-own\\nVersion: 1.0\\n')
 (info / 'RECORD').write_text('choline_own.py,,\\n')
-sys.path.append(str(site))
+exec('sys.path.append(str(site))')
 """
 
 
