@@ -6,6 +6,7 @@ CUDA) is not replaced, whoever asks for it in whichever version.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
@@ -13,6 +14,8 @@ import tempfile
 from collections.abc import Awaitable, Iterable, Sequence
 from pathlib import Path
 from typing import Callable, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from choline_jupyter.agent.interpreter import Interpreter
 from choline_jupyter.agent.tool import EnvironmentFault, find_uv, run_tool
@@ -23,6 +26,8 @@ from choline_jupyter.model.resolution import ask, relax
 
 _INSTALL = Path(__file__).with_name("wheel_install.py")
 _RESOLVE = ("pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--index-strategy", "unsafe-best-match")
+
+_PATIENCE = 5.0
 
 Tell = Callable[[str, str], None]  # "preparing" or "notice", and what
 Bring = Callable[[Target], Awaitable[Sequence[Path]]]
@@ -108,7 +113,10 @@ async def _fetch_by_uv(uv: str, python: str, below: Interpreter, wishes: Sequenc
 
 
 async def _fetch_by_pip(python: str, below: Interpreter, wishes: Sequence[str], settings: Settings) -> None:
-    """Pip sees what is below; it is told that what is kept stays."""
+    """Pip sees what is below; it is told that what is kept stays. Where it could reach nothing it is not made ready."""
+    await _check_reach(settings)
+    if "pip" not in below.packages:
+        await run_tool(python, "-m", "ensurepip")
     with tempfile.TemporaryDirectory(prefix="choline-") as name:
         constraints = Path(name) / "constraints"
         constraints.write_text("".join("%s==%s\n" % (one, below.packages[one]) for one in below.kept))
@@ -132,7 +140,7 @@ async def make_venv(target: Path, version: str, tell: Tell) -> None:
     uv = find_uv()
     tell("preparing", "making an environment with %s" % ("uv" if uv else "venv"))
     if not uv:
-        await _make_plain(target)
+        await run_tool(sys.executable, "-m", "venv", "--without-pip", str(target))
         return
     for wanted in filter(None, (version, sys.executable)):
         try:
@@ -144,10 +152,20 @@ async def make_venv(target: Path, version: str, tell: Tell) -> None:
     raise fault
 
 
-async def _make_plain(target: Path) -> None:
-    """By this Python; a Debian without ensurepip makes one that has no pip."""
+async def _check_reach(settings: Settings) -> None:
+    """Raise EnvironmentFault where none of the indexes that are set answers: making pip ready takes longer than that."""
+    urls = [url for key in ("index-url", "extra-index-url", "find-links") for url in settings.get(key, ())]
+    is_plain = "index-url" in settings and all(url.startswith(("http://", "https://")) for url in urls)
+    if is_plain and not getproxies() and not any(await asyncio.gather(*map(_answers, urls))):
+        raise EnvironmentFault("%s cannot be reached" % urlsplit(urls[0]).hostname, is_reach=True)
+
+
+async def _answers(url: str) -> bool:
+    parts = urlsplit(url)
     try:
-        await run_tool(sys.executable, "-m", "venv", str(target))
-    except EnvironmentFault:
-        shutil.rmtree(target, ignore_errors=True)
-        await run_tool(sys.executable, "-m", "venv", "--without-pip", str(target))
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        _, writer = await asyncio.wait_for(asyncio.open_connection(parts.hostname, port), _PATIENCE)
+    except (OSError, ValueError, asyncio.TimeoutError):
+        return False
+    writer.close()
+    return True
