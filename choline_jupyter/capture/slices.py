@@ -10,12 +10,14 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
 from choline_jupyter.capture.history import History
 from choline_jupyter.wire.value import Unsendable
 
+_FIXED = (str, bytes, int, float, complex, type(None), PurePath)  # cannot be changed in place
 _OURS = re.compile(r"_magic\('(choline'|load_ext', 'choline)")
 
 
@@ -84,7 +86,8 @@ class Slicer:
             return self._send(name)
         if name not in self._namespace:  # deleted since, or never there: an error that the cell has survived
             return not self._history.find_write(name)
-        later = range(number, self._history.count())
-        if any(name in cell.names.writes or name in cell.changes for cell in map(self._history.find_cell, later)):
-            return False
+        is_fixed = isinstance(self._namespace[name], _FIXED)
+        for later in map(self._history.find_cell, range(number, self._history.count())):
+            if name in later.names.writes or (name in later.changes and not is_fixed):
+                return False
         return self._is_there(name) or self._send(name)

@@ -84,6 +84,13 @@ def test_values_that_have_changed_since_are_made_again(change: str) -> None:
     assert notebook.far["got"] == [1, 2]
 
 
+def test_what_cannot_change_in_place_goes_as_it_is() -> None:
+    notebook = Notebook()
+    notebook.here("path, n = 'a/b', [0]", "it = iter(path.split('/'))", "print(path.upper(), open)")
+    assert notebook.there("got = list(it)") == [2]
+    assert notebook.far["got"] == ["a", "b"]
+
+
 def test_changes_in_place_belong_to_it() -> None:
     notebook = Notebook()
     notebook.here("import itertools\nc = itertools.count()", "next(c)", "other = 3", "next(c)", "len([c])")

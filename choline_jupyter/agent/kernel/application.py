@@ -34,6 +34,7 @@ from choline_jupyter.agent.layout import enter_layout
 from choline_jupyter.agent.process import MARK, make_mark
 from choline_jupyter.agent.workspace import find_workspace
 
+_NOT_BEGUN = "raise KeyboardInterrupt('before the cell began')"
 _LATE_IMPORTS = (
     "IPython.core.completerlib",
     "IPython.core.debugger",
@@ -86,7 +87,7 @@ class RankKernel(IPythonKernel):
         self._take_layer(*(wish.get("layer") or self._layer))
         self._coming = wish, parent.get("buffers") or [], parent["header"]["msg_id"]
         if not self.jobs.start(parent["header"]["msg_id"]):
-            parent["content"]["code"] = "raise KeyboardInterrupt('before the cell began')"
+            parent["content"]["code"] = _NOT_BEGUN
         await super().execute_request(stream, ident, parent)  # type: ignore[no-untyped-call]  # ipykernel's
 
     async def do_execute(self, code: str, silent: bool, *arguments: Any, **keywords: Any) -> dict[str, Any]:
@@ -94,7 +95,10 @@ class RankKernel(IPythonKernel):
         magic's is not taken for that yet. Last what the client wants to have of what the cell has made.
         """
         (wish, buffers, request), self._coming = self._coming, ({}, [], "")
-        self._say(self.luggage.unpack(self.shell, wish, buffers))
+        try:
+            self._say(self.luggage.unpack(self.shell, wish, buffers))
+        except KeyboardInterrupt:  # ipykernel would leave the request without an answer
+            code = _NOT_BEGUN
         self.luggage.tell_unplaced(*self.jobs.get(request))
         reply: dict[str, Any] = await super().do_execute(code, silent, *arguments, **keywords)  # type: ignore[no-untyped-call]
         self.luggage.announce(*self.jobs.get(request), pull=wish.get("pull", True) is not False)

@@ -52,8 +52,6 @@ def _replay(shell: Any, act: dict[str, Any]) -> None:
         with capture_output():
             for number, source in act["cells"]:
                 _run_cell(shell, number, source)
-    except KeyboardInterrupt:
-        raise RuntimeError("it was interrupted") from None
     finally:
         kept = {name: value for name, value in before.items() if name not in act["names"]}
         shell.user_ns.update(kept)

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.e2e.kernels.driven_kernel import DrivenKernel
+from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.pair import HEAD
 
 pytestmark = pytest.mark.e2e
@@ -142,3 +143,14 @@ def test_a_cell_that_fails_there_is_said(kernel: DrivenKernel) -> None:
     run = kernel.run(HEAD + "guard")
     assert run.reply["ename"] == "NameError"
     assert "guard could not be made here: RuntimeError: cell" in run.read("stderr")
+
+
+def test_making_anew_can_be_interrupted(kernel: DrivenKernel, isolation: Isolation) -> None:
+    begun = isolation.folder / "begun"
+    kernel.run(f"import os, pathlib, threading, time\nhere, begun = os.getpid(), pathlib.Path({str(begun)!r})")
+    kernel.run("if os.getpid() != here:\n    begun.touch()\n    time.sleep(60)\nslow = threading.Lock()")
+    cell = kernel.start(HEAD + "slow")
+    kernel.wait_for(begun.exists)
+    kernel.interrupt()
+    assert kernel.finish(cell).reply["ename"] == "KeyboardInterrupt"
+    assert there(kernel, "1 + 1") == "2"
