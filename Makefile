@@ -17,6 +17,8 @@ DEV_READY := $(VENV)/.dev-ready
 FRONT_END := package.json package-lock.json tsconfig.json \
 	$(shell find labextension/src labextension/style -type f -not -path '*/__tests__/*')
 
+PRELOAD := $(wildcard choline_jupyter/preload/*.c choline_jupyter/preload/*.h)
+
 QUICKSTART := notebooks/quickstart.ipynb
 EXECUTED := notebooks/quickstart.executed.ipynb
 
@@ -59,17 +61,19 @@ format: $(DEV_READY)
 
 clean:
 	rm -rf build dist node_modules labextension/lib labextension/tsconfig.tsbuildinfo choline_jupyter/labextension \
+		choline_jupyter/preload/*.so \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache $(EXECUTED) $(DEMO_READY) $(DEV_READY)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# The editable install builds the front end and copies it into .venv, so it is repeated when the front end changes.
-$(DEMO_READY): pyproject.toml $(FRONT_END) | $(BIN)/python
+# The editable install builds the front end and the preload shim and copies the former into .venv, so it is repeated
+# when one of them changes.
+$(DEMO_READY): pyproject.toml $(FRONT_END) $(PRELOAD) | $(BIN)/python
 	$(BIN)/python -m pip install "$(TORCH)" --editable ".[demo]"
 	@touch $@
 
-$(DEV_READY): pyproject.toml $(FRONT_END) | $(BIN)/python
+$(DEV_READY): pyproject.toml $(FRONT_END) $(PRELOAD) | $(BIN)/python
 	$(BIN)/python -m pip install "$(TORCH)" --editable ".[dev]"
 	@touch $@ $(DEMO_READY)
 

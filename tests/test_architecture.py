@@ -35,6 +35,7 @@ ALONE = {
     "errors": {"model"},
     "agent": {"wire", "store", "model"},
     "training": set(),
+    "preload": set(),
     "__main__": {"cli"},
     # The root names what is public; it imports nothing until a name is used.
     "": {"errors"},

@@ -76,6 +76,14 @@ def test_wheel_holds_nothing_but_the_package(wheel: zipfile.ZipFile) -> None:
     assert not [name for name in wheel.namelist() if "__pycache__" in name or "node_modules" in name]
 
 
+def test_wheel_holds_the_compiled_shims(wheel: zipfile.ZipFile) -> None:
+    names = [name for name in wheel.namelist() if name.startswith("choline_jupyter/preload/")]
+    assert {name for name in names if name.endswith(".so")} == {
+        f"choline_jupyter/preload/shim-{machine}.so" for machine in ("aarch64", "x86_64")
+    }
+    assert "choline_jupyter/preload/build_hook.py" not in names
+
+
 def test_sdist_installs_without_npm(dist: Path) -> None:
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}

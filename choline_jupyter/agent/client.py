@@ -91,6 +91,10 @@ class Client:
         for pump in self._pumps.values():
             pump.wake(hurry=True)
 
+    def ask_for_files(self, session: str, wants: list[dict[str, Any]]) -> None:
+        """Files that a session's kernels wait for."""
+        self._write(Type.WANT, {"session": session, "wants": wants})
+
     async def _answer(self, frame: Frame) -> None:
         if frame.type is not Type.HELLO and not self._is_welcome:
             raise WireError("no HELLO")
@@ -150,6 +154,7 @@ class Client:
         self._follows[session] = frame.header
         for rank in self._supervisor.list_ranks(session):
             self._start_pump(session, rank)
+        self._supervisor.files.welcome(session, self)
         return {}
 
     async def _credit(self, frame: Frame) -> None:
@@ -200,6 +205,8 @@ class Client:
             session.tell({"state": "preparing", "stage": str(frame.header["stage"])})
         elif "notice" in frame.header:
             session.tell({"state": "notice", "stage": str(frame.header["notice"])})
+        elif "want" in frame.header or "entries" in frame.header:
+            await self._supervisor.files.provide(session.id, self, frame.header, frame.body)
         else:
             self._supervisor.deliveries.provide(session.id, frame.header)
         return {}

@@ -17,6 +17,7 @@ import socket
 from pathlib import Path
 
 _ARMED, _QUIET = 1, 0
+_USUAL_QUEUE = 10
 
 
 class Bell:
@@ -70,3 +71,11 @@ class Ringer:
             self._socket.sendto(data, self._address)
         except OSError:
             pass  # no supervisor, or one with a full queue: either reads the journal anyway
+
+
+def find_queue_length() -> int:
+    """How many datagrams wait for a reader here before more are refused (unix(7))."""
+    try:
+        return int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
+    except (OSError, ValueError):
+        return _USUAL_QUEUE

@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from choline_jupyter.agent.shim import add_preload
+
 ROOT = Path(__file__).resolve().parents[2]
 _PRELOADS: tuple[tuple[str, ...], ...] = ((), ("torch",))
 _PATIENCE = 30.0  # seconds that importing for further kernels waits for the end of the first job
@@ -36,10 +38,11 @@ class NurseryError(Exception):
 class _Server:
     """One fork server process. `ready` is set when it has imported what it should, `failed` when it ended."""
 
-    def __init__(self, python: str, preloads: tuple[str, ...], log: Path, home: str) -> None:
+    def __init__(self, python: str, preloads: tuple[str, ...], log: Path, home: str, shim: str) -> None:
         ours, theirs = socket.socketpair()
         arguments = ["forkserver", json.dumps(make_command("supervise", "--home", home)), *preloads]
         environment = {key: value for key, value in os.environ.items() if key != "JPY_PARENT_PID"}
+        add_preload(environment, shim)
         with theirs, open(log, "ab") as out:
             self.process = subprocess.Popen(
                 make_command(*arguments, python=python), stdin=theirs.fileno(), stdout=out, stderr=out,
@@ -74,21 +77,21 @@ class _Server:
 
 
 class Nursery:
-    """All fork servers of one supervisor, by interpreter."""
+    """All fork servers of one supervisor, by interpreter and preload shim (empty for sessions without)."""
 
     def __init__(self, home: Path, log: Path) -> None:
         self._home, self._log = str(home), log
-        self._servers: dict[str, list[_Server]] = {}
+        self._servers: dict[tuple[str, str], list[_Server]] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
         self._has_worked = asyncio.Event()
 
-    def prepare(self, python: str) -> None:
+    def prepare(self, python: str, shim: str = "") -> None:
         """Start the servers of an environment, unless they run."""
-        servers = [server for server in self._servers.get(python, ()) if not server.ended.is_set()]
+        servers = [server for server in self._servers.get((python, shim), ()) if not server.ended.is_set()]
         if not servers:
-            servers = [self._start(python, ())]
-            self._keep(self._preload(python))
-        self._servers[python] = servers
+            servers = [self._start(python, (), shim)]
+            self._keep(self._preload(python, shim))
+        self._servers[python, shim] = servers
 
     def note_job(self) -> None:
         """A job is over: what further kernels need may be imported now."""
@@ -101,7 +104,7 @@ class Nursery:
         """
         if session.get("kind") == "script":
             return await self._start_script(session, order)
-        return await self._fork(session["python"], order)
+        return await self._fork(session["python"], order, (order.get("files") or {}).get("preload", ""))
 
     async def _start_script(self, session: dict[str, Any], order: dict[str, Any]) -> int:
         """The script host says when its socket can be reached by closing its standard output."""
@@ -119,9 +122,9 @@ class Nursery:
         self._keep(host.wait())
         return host.pid
 
-    async def _fork(self, python: str, spec: dict[str, Any]) -> int:
-        self.prepare(python)
-        server = self._choose(python)
+    async def _fork(self, python: str, spec: dict[str, Any], shim: str) -> int:
+        self.prepare(python, shim)
+        server = self._choose(self._servers[python, shim])
         await server.ready.wait()
         pid = 0 if server.ended.is_set() else await server.fork(spec)
         if not pid:
@@ -137,20 +140,20 @@ class Nursery:
         for task in self._tasks:
             task.cancel()
 
-    def _choose(self, python: str) -> _Server:
+    def _choose(self, known: list[_Server]) -> _Server:
         """The one that has imported most, among those that are ready; else the first."""
-        servers = [server for server in self._servers[python] if not server.ended.is_set()] or self._servers[python]
+        servers = [server for server in known if not server.ended.is_set()] or known
         ready = [server for server in servers if server.ready.is_set()]
         return (ready or servers)[-1] if ready else servers[0]
 
-    def _start(self, python: str, preloads: tuple[str, ...]) -> _Server:
-        server = _Server(python, preloads, self._log, self._home)
+    def _start(self, python: str, preloads: tuple[str, ...], shim: str) -> _Server:
+        server = _Server(python, preloads, self._log, self._home, shim)
         self._keep(server.serve())
         return server
 
-    async def _preload(self, python: str) -> None:
+    async def _preload(self, python: str, shim: str) -> None:
         """Start the server with everything this environment has of `_PRELOADS`, when the first job has had the machine."""
-        first = self._servers[python][0]
+        first = self._servers[python, shim][0]
         await first.ready.wait()
         try:
             await asyncio.wait_for(self._has_worked.wait(), _PATIENCE)
@@ -159,7 +162,7 @@ class Nursery:
         for preloads in () if first.ended.is_set() else _PRELOADS[1:]:
             probe = await asyncio.create_subprocess_exec(python, "-c", _PROBE, *preloads)
             if await probe.wait() == 0:
-                self._servers[python].append(self._start(python, preloads))
+                self._servers[python, shim].append(self._start(python, preloads, shim))
 
     def _keep(self, coroutine: Any) -> None:
         task = asyncio.ensure_future(coroutine)

@@ -46,6 +46,10 @@ class Place:
     def find_rank_bell(self, session: str, rank: int) -> Path:
         return self.sockets / ("%s.%d.b" % (check_identifier(session), rank))
 
+    def find_files_socket(self, session: str) -> Path:
+        """Where a session's kernels ask for files."""
+        return self.sockets / ("%s.f" % check_identifier(session))
+
     def remove(self) -> None:
         """Remove all that choline keeps of this user on this machine: this agent's folders and the caches of all."""
         from choline_jupyter.agent.layer import thaw_tree  # a connector waits for every import of this file's

@@ -23,6 +23,7 @@ from choline_jupyter.agent.file_watch import FileWatch
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.layout import enter_layout
 from choline_jupyter.agent.process import MARK, make_mark
+from choline_jupyter.agent.shim import mark_environment
 from choline_jupyter.agent.workspace import announce, find_workspace, open_data, tell_unplaced
 from choline_jupyter.model.event import Kind
 from choline_jupyter.wire.frame import Frame, FrameDecoder, Type, encode_frame
@@ -129,6 +130,8 @@ class ScriptHost:
     def _run(self) -> None:
         environment = dict(os.environ if self._order["environment"] is None else self._order["environment"])
         environment[MARK] = make_mark(self._order["session"], self._order["rank"])
+        if self._order["files"]:
+            mark_environment(environment, self._order["files"])
         environment["PYTHONUNBUFFERED"] = "1"  # into a file Python would hold lines back until there are 8 KiB
         try:
             self._script = subprocess.Popen(

@@ -25,6 +25,8 @@ from choline_jupyter.agent.client import Client, Refused
 from choline_jupyter.agent.delivery import Deliveries
 from choline_jupyter.agent.digest import find_digest
 from choline_jupyter.agent.door import open_channel
+from choline_jupyter.agent.doorbell import find_queue_length
+from choline_jupyter.agent.file_hosting import FileHosting
 from choline_jupyter.agent.journal import find_last_seq, list_ranks
 from choline_jupyter.agent.layout import Layouts, shares_files
 from choline_jupyter.agent.nursery import Nursery, NurseryError
@@ -41,7 +43,6 @@ STOPPED = "it was stopped"
 _UPKEEP = 5.0
 _SWEEP = 60.0
 _LINGER = 30.0
-_USUAL_QUEUE = 10
 _GOODBYE = 0.05  # for the answer to leave
 
 
@@ -58,13 +59,14 @@ class Supervisor:
         self.layouts = Layouts(place.home / "workspaces")
         self.deliveries = Deliveries(self.blobs, place.home / "wheels")
         self._preparation = Preparation(self.deliveries, self.layouts)
+        self.files = FileHosting(place, self.blobs, lambda: self._clients)
         self._linger = linger
         self._tasks: set[asyncio.Future[None]] = set()
         self._quiet_since = time.monotonic()
         self._swept = time.monotonic()
         self._end = asyncio.Event()
         self._is_purged = False
-        self._bell_limit = _find_queue_length()
+        self._bell_limit = find_queue_length()
 
     async def serve(self, python: str, ready: int) -> None:
         """Host sessions until there is nothing left to do; `ready` is closed when clients can connect."""
@@ -105,6 +107,7 @@ class Supervisor:
         if self.sessions.pop(name, None):
             session.close()
             self._preparation.forget(session)
+            self.files.close(name)
         if reason == STOPPED:
             await asyncio.get_running_loop().run_in_executor(None, self.layouts.remove, name)
 
@@ -192,7 +195,8 @@ class Supervisor:
         try:
             await self._preparation.settle(session)
             python = self._preparation.choose_python(session)
-            rank.pid = await self._nursery.start({**session.spec, "python": python}, self._make_order(session, rank))
+            order = {**self._make_order(session, rank), "files": await self.files.start(session, python)}
+            rank.pid = await self._nursery.start({**session.spec, "python": python}, order)
         except (NurseryError, EnvironmentFault, OSError) as error:
             rank.fail(str(error))
             return
@@ -229,6 +233,7 @@ class Supervisor:
                     self.sessions[session.id] = session
                     if wanting:
                         self._spawn(self._preparation.extend(session, wanting, is_found=True))
+                    await self.files.start(session)
                 else:
                     session.close()
 
@@ -264,6 +269,7 @@ class Supervisor:
     def _finish(self, session: HostedSession, job: str) -> None:
         """A job is over; the session of a script has no other."""
         session.finish(job)
+        self.files.forget(session.id)
         self._nursery.note_job()
         if session.spec.get("kind") == "script":
             self._spawn(self.stop(session.id))
@@ -339,6 +345,7 @@ class Supervisor:
             client.close()
         for session in self.sessions.values():
             session.close()
+        self.files.close_all()
         self._nursery.close()
         for path in (self.place.door, self.place.bell):
             path.unlink(missing_ok=True)
@@ -381,11 +388,3 @@ def _bind(path: str, kind: int) -> socket.socket:
     if kind == socket.SOCK_STREAM:
         bound.listen(64)
     return bound
-
-
-def _find_queue_length() -> int:
-    """How many datagrams wait for a reader here before more are refused (unix(7))."""
-    try:
-        return int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
-    except (OSError, ValueError):
-        return _USUAL_QUEUE

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
 from choline_jupyter.agent import mounts
+from choline_jupyter.agent.fetched_log import FetchedLog
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.layout import Layout
 from choline_jupyter.model.event import Kind
@@ -43,6 +44,7 @@ class Workspace:
         self.root = layout.root
         self._layout, self._index, self._blobs, self._folder = layout, index, blobs, folder
         self._scan = Scan()
+        self._fetched = FetchedLog(index.with_name("fetched.jsonl"))
         self.arrived: set[str] = set()  # files that the last job brought
         self.unplaced: list[str] = []  # and those of them that could not be put in place
         # root -> path -> [digest, *signature]; without a digest what was there before us
@@ -80,6 +82,7 @@ class Workspace:
     def collect(self) -> tuple[list[Change], list[str]]:
         """What in the project's folder differs from what is known, and what of it is gone; it is known from now on."""
         known = self._known.setdefault(self.root, {})
+        self._fetched.note(self.root, known)
         seen: set[str] = set()
         changes: list[Change] = []
         for path, status in _walk(self.root):

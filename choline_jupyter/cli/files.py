@@ -36,6 +36,7 @@ def pack(bridge: Bridge, session: LiveSession, needs: Sequence[Need], options: V
     if session.spec is None or session.spec.files is None:
         return Packed({})
     consent = _make_consent()
+    session.served.exclude(options.list("without"))
     shipment = session.files.sync.plan(consent.settle(consent.choose(needs, options)))
     for trouble in shipment.trouble:
         sys.stderr.write(f"choline: {trouble}.\n")

@@ -71,6 +71,7 @@ class Luggage:
         """None where nothing has to go: the session may have this folder's own files."""
         if session.spec is None or session.spec.files is None or session.shares_files:
             return None
+        session.served.exclude(options.list("without"))
         choices = self._consent.choose(self._foresee(cell, number), options)
         shipment = session.files.sync.plan(self._consent.settle(choices))
         for trouble in shipment.trouble:

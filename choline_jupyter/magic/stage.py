@@ -19,7 +19,7 @@ from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.session import Trust
 from choline_jupyter.session.interrupt import Interrupts
 from choline_jupyter.session.live import LiveSession, is_end
-from choline_jupyter.session.outcome import Outcome, note_state, tell, tell_notices
+from choline_jupyter.session.outcome import Outcome, note_state, tell, tell_fetched, tell_notices
 from choline_jupyter.session.trust import OutputFilter
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Stage:
                     outcome.failure = self.session.failure
                 elif self._take(event, job, outcome, interrupts):
                     break
+        tell_fetched(self.session)
         return outcome
 
     def adopt(self, job: str) -> None:

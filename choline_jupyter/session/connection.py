@@ -43,6 +43,9 @@ class Follower(Protocol):
     def refuse(self) -> None:
         """The agent has nothing of this session: nothing will come."""
 
+    def want(self, wants: list[dict[str, Any]]) -> None:
+        """Files that the session's kernels wait for."""
+
 
 class Refused(HostError):
     """The agent does not serve a request; `code` says why in a word."""
@@ -217,6 +220,9 @@ class Connection:
                 self._delay = 0.0
         elif frame.type is Type.REPLY:
             self._settle(frame.header, frame.body)
+        elif frame.type is Type.WANT:
+            if frame.header["session"] in self._followers:
+                self._followers[frame.header["session"]].want(frame.header["wants"])
         elif frame.type is Type.HELLO:
             self._greet(frame.header)
 

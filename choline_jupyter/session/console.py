@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.interrupt import Interrupts
 from choline_jupyter.session.live import LiveSession, is_end
-from choline_jupyter.session.outcome import Outcome, note_state, tell_notices
+from choline_jupyter.session.outcome import Outcome, note_state, tell_fetched, tell_notices
 from choline_jupyter.session.report import render_text
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Console:
                     outcome.failure = self._session.failure
                 elif event.job in (job, "") and self.show(event, outcome):
                     break
+        tell_fetched(self._session)
         if outcome.failure:
             raise outcome.failure
         return outcome

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.session.feed import WINDOW
@@ -41,8 +41,9 @@ class Follower:
         listener: Listener,
         credit: Credit,
         refuse: Callable[[], None] = lambda: None,
+        want: Callable[[list[dict[str, Any]]], None] = lambda wants: None,
     ) -> None:
-        self.session, self.refuse = session, refuse
+        self.session, self.refuse, self.want = session, refuse, want
         self._store, self._listener, self._credit = store, listener, credit
         self._ends = ends
         self._decoders: dict[int, RecordDecoder] = {}

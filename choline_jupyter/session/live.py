@@ -15,6 +15,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import AgentFailed, HostError, SessionEnded
@@ -27,6 +28,8 @@ from choline_jupyter.session.bulk import Bulk
 from choline_jupyter.session.connection import Connection, Refused
 from choline_jupyter.session.feed import WINDOW, Feed
 from choline_jupyter.session.fetch import fetch_files
+from choline_jupyter.session.fetched_files import FetchedFiles
+from choline_jupyter.session.file_service import FileService, make_service
 from choline_jupyter.session.files import SessionFiles
 from choline_jupyter.session.follower import Follower
 from choline_jupyter.session.provision import provide
@@ -90,7 +93,8 @@ class LiveSession:
             return
         known = self._store.find_contiguous(self.row.id) if seen is None else seen
         ends = {series.rank: seq for series, seq in known.items()}
-        self._follower = Follower(self.row.id, self._store, ends, self._take, self._credit, self._lose)
+        serve = self.served.take
+        self._follower = Follower(self.row.id, self._store, ends, self._take, self._credit, self._lose, serve)
         self.connection.follow(self._follower, WINDOW)
 
     def run(self, job: JobRow, code: str, header: dict[str, Any], extra: bytes = b"") -> None:
@@ -132,6 +136,12 @@ class LiveSession:
         for event in announced:
             await fetch_files(self.connection, self.files, self.files.take(event, is_asked=True), event.job)
         return self.files.take_notices() or ["All files are home."]
+
+    @cached_property
+    def served(self) -> FileService:
+        """Brings files that its kernels need and nobody foresaw; none, if it was not opened with folders to serve."""
+        roots = ((self.spec.files if self.spec else None) or {}).get("roots", ())
+        return make_service(self.connection, self.row.id, roots, self._note_brought)
 
     async def confirm(self, job: str) -> None:
         """Return when the agent has taken a job; raises HostError when it has not."""
@@ -243,9 +253,21 @@ class LiveSession:
             return
         if fact.get("state") == "done":
             row = _close(row, fact["reply"], event.at)
+            self._remember_fetched(row.notebook)
         elif fact.get("state") in _ENDINGS and row.state.is_open:
             row = dataclasses.replace(row, state=_ENDINGS[fact["state"]], ended_at=event.at, status="error")
         self._save(row)
+
+    def _note_brought(self, path: Path, digest: str) -> None:
+        """The session has this file now, though it did not go along with a job."""
+        self.files.sync.note(path, digest)
+
+    def _remember_fetched(self, notebook: str) -> None:
+        """What a job fetched on demand goes ahead next time."""
+        fetched = self.served.take_fetched()
+        if fetched:
+            remembering = FetchedFiles(self._store.directory).remember
+            self._loop.run_in_executor(None, remembering, notebook or self.row.name, fetched)
 
     def _note_session(self, event: Event) -> None:
         """The session has ended over there: no cell should look for its names any more. Or it wants something."""

@@ -20,6 +20,8 @@ _NOTICES = {
     "preparing": "choline: {stage} ...\n",
     "notice": "choline: {stage}\n",
     "moved": "choline: {wanted} cannot be made on that machine; the cell runs in {directory}.\n",
+    "unserved": "choline: {path} was asked for while nobody was connected; the cell was told that it does not exist.\n",
+    "unwritten": "choline: a file that the cell asked for could not be written on that machine: {reason}.\n",
     "restarted": "choline: the session's kernel was started anew; names from before are gone.\n",
 }
 
@@ -73,6 +75,12 @@ def tell(text: str) -> None:
 def tell_notices(session: LiveSession) -> None:
     """What is to be said of files that came home."""
     for sentence in session.files.take_notices():
+        tell(f"choline: {sentence}.\n")
+
+
+def tell_fetched(session: LiveSession) -> None:
+    """What is to be said of files that a job has asked for while it ran."""
+    for sentence in session.served.take_notices():
         tell(f"choline: {sentence}.\n")
 
 

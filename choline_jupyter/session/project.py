@@ -32,6 +32,7 @@ def describe_files(directory: Path, is_isolated: bool) -> dict[str, Any]:
     """What a session is told of the files that it works on, which are not on its machine."""
     root = find_project(directory)
     told: dict[str, Any] = {"root": str(root), "mark": make_mark(str(root)), "isolated": is_isolated}
+    told["roots"] = [str(root)]  # what may be asked for while a cell runs
     if is_isolated:
         told.update(hidden=[str(Path.home()), str(root)], kept=_list_kept())
     return told

@@ -1,4 +1,4 @@
-"""The agent as bytes to push: the source of its packages in one zip, named by its content.
+"""The agent as bytes to push: the source of its packages and its preload shims in one zip, named by its content.
 
 Used by the transports that reach other machines. The same sources give the same bytes and so the same name on every
 client, so a host is sent each version once.
@@ -40,4 +40,4 @@ def build_archive() -> Archive:
 
 def _list_sources() -> list[Path]:
     found = [path for part in _PARTS for path in (_PACKAGE / part).rglob("*.py")]
-    return sorted([*found, _PACKAGE / "__init__.py"])
+    return sorted([*found, *(_PACKAGE / "preload").glob("*.so"), _PACKAGE / "__init__.py"])

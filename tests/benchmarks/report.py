@@ -23,6 +23,7 @@ SECTIONS = (
     "Over ssh",
     "Files",
     "Foresight",
+    "Files on demand",
     "Memory",
     "Loading",
 )

@@ -31,10 +31,15 @@ def test_its_name_is_its_content() -> None:
 
 def test_only_the_agent_and_what_it_imports_travel() -> None:
     names = read_names()
-    parts = {Path(name).parts[1] for name in names}
-    assert parts == {"__init__.py", "agent", "wire", "store", "model"}
-    assert all(name.startswith("choline_jupyter/") and name.endswith(".py") for name in names)
+    sources = [name for name in names if name.endswith(".py")]
+    assert {Path(name).parts[1] for name in sources} == {"__init__.py", "agent", "wire", "store", "model"}
+    assert all(name.startswith("choline_jupyter/") for name in names)
     assert len(names) == len(set(names))
+
+
+def test_the_shims_of_all_machines_travel() -> None:
+    shims = [name for name in read_names() if not name.endswith(".py")]
+    assert shims == [f"choline_jupyter/preload/shim-{machine}.so" for machine in ("aarch64", "x86_64")]
 
 
 def test_each_file_is_the_source() -> None:

@@ -25,6 +25,7 @@ from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.agent.doorbell import Ringer
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.bridge import Bridge
+from choline_jupyter.agent.kernel.file_hook import NO_FILES, FilesOnDemand, begin_files
 from choline_jupyter.agent.kernel.hook import OutputHook
 from choline_jupyter.agent.kernel.jobs import Jobs
 from choline_jupyter.agent.kernel.layer import activate_layer, take_site
@@ -50,6 +51,7 @@ class RankSpec(NamedTuple):
     """What a rank is told at its start; paths are absolute, `environment` None keeps the fork server's.
 
     `layout` (a `agent.layout.Layout`) says where its files are, `workspace` what is kept of them, `blobs` the large ones.
+    `files` (`agent.kernel.file_hook`) is where it asks for files that are not here yet.
     """
 
     session: str
@@ -65,6 +67,7 @@ class RankSpec(NamedTuple):
     blobs: str = ""
     layer: str = ""
     is_activated: bool = False
+    files: Optional[dict[str, Any]] = None
 
 
 class RankKernel(IPythonKernel):
@@ -76,6 +79,7 @@ class RankKernel(IPythonKernel):
     _coming: tuple[dict[str, Any], list[Any], str] = ({}, [], "")
     _layer: tuple[str, int] = ("", 0)
     _stale: Sequence[str] = ()  # modules that the session now has in another version than this process
+    files: FilesOnDemand = NO_FILES
     _execute_sleep = 0  # stock ipykernel sleeps before each reply, lest it pass the last output; here both must be seen
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
@@ -86,6 +90,7 @@ class RankKernel(IPythonKernel):
             os.chdir(wish["cwd"])
         self._take_layer(*(wish.get("layer") or self._layer))
         self._coming = wish, parent.get("buffers") or [], parent["header"]["msg_id"]
+        self.files.forget()
         if not self.jobs.start(parent["header"]["msg_id"]):
             parent["content"]["code"] = _NOT_BEGUN
         await super().execute_request(stream, ident, parent)  # type: ignore[no-untyped-call]  # ipykernel's
@@ -179,8 +184,11 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
         kernel_class=RankKernel,
     )
     RankKernel.jobs = jobs
-    RankKernel.luggage = Luggage(journal, find_workspace(spec._asdict()))
     RankKernel.results = Results(journal, jobs, BlobFolder(Path(spec.blobs)))
+    workspace = find_workspace(spec._asdict())
+    if spec.files:
+        RankKernel.files = begin_files(spec.files)
+    RankKernel.luggage = Luggage(journal, workspace, RankKernel.files.pause)
     app.hook = OutputHook(journal, jobs)
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]

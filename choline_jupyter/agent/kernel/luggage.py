@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.modules import Modules
 from choline_jupyter.agent.kernel.names import install_names
 from choline_jupyter.agent.workspace import Workspace, announce, open_data, tell_unplaced
 
+Pause = Callable[[], AbstractContextManager[None]]
+
 
 class Luggage:
-    """`workspace` is None in a session that has the client's own files."""
+    """`workspace` is None in a session that has the client's own files; in `pause` nothing is fetched on demand."""
 
-    def __init__(self, journal: JournalWriter, workspace: Optional[Workspace]) -> None:
-        self._journal, self._workspace = journal, workspace
+    def __init__(self, journal: JournalWriter, workspace: Optional[Workspace], pause: Pause) -> None:
+        self._journal, self._workspace, self._pause = journal, workspace, pause
         self._modules = Modules()
 
     def unpack(self, shell: Any, wish: dict[str, Any], buffers: list[Any]) -> Iterator[str]:
@@ -30,7 +33,9 @@ class Luggage:
         data = open_data(Path(file)) if file else memoryview(bytes(buffers[0]) if buffers else b"")
         start = sum(size for act in acts for size in act["sizes"])
         if self._workspace and wish.get("files"):
-            yield from self._workspace.unpack(wish["files"], data[start:])
+            with self._pause():
+                sentences = list(self._workspace.unpack(wish["files"], data[start:]))
+            yield from sentences
             yield from self._modules.reload(self._workspace.arrived)
         yield from install_names(shell, acts, data[:start])
         if file:
@@ -44,4 +49,5 @@ class Luggage:
     def announce(self, job: str, attempt: int, pull: bool) -> None:
         """Tell what the cell has made and changed in the project's folder."""
         if self._workspace and job:
-            announce(self._workspace, self._journal, job, attempt, pull)
+            with self._pause():
+                announce(self._workspace, self._journal, job, attempt, pull)

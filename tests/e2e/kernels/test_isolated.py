@@ -39,19 +39,29 @@ def there(kernel: DrivenKernel, project: Path) -> DrivenKernel:
     return kernel
 
 
-def test_nothing_is_there_but_the_folder_itself(there: DrivenKernel, project: Path) -> None:
-    assert there.run(HEAD + "import os\nos.listdir('.')").read_result() == "[]"
+def list_files(isolation: Isolation) -> list[str]:
+    """What the session has of the project, on its machine."""
+    [root] = Path(isolation.environment["CHOLINE_AGENT_HOME"]).glob("workspaces/*/root")
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*.*") if path.suffix != ".pyc")
+
+
+def test_nothing_is_there_but_the_folder_itself(there: DrivenKernel, project: Path, isolation: Isolation) -> None:
+    assert list_files(isolation) == []
     home = set(ast.literal_eval(there.run(HEAD + "os.listdir(os.path.expanduser('~'))").read_result()))
     assert home < {path.name for path in Path.home().iterdir()} | {".ipython", ".local"}
     assert (project / "unrelated.txt").exists()
 
 
-def test_modules_and_data_go_along_without_being_named(there: DrivenKernel) -> None:
+def test_modules_and_data_go_along_without_being_named(there: DrivenKernel, isolation: Isolation) -> None:
     run = there.run(HEAD + "import model\nmodel.size(), open('data/table.csv').read()")
     assert run.read_result() == r"(3, 'a,b\n1,2\n')"
-    assert there.run(HEAD + "sorted(name for name in os.listdir('.') if name[0] != '_')").read_result() == (
-        "['data', 'layers.py', 'model.py']"
-    )
+    assert list_files(isolation) == ["data/table.csv", "layers.py", "model.py"]
+
+
+def test_a_listing_shows_what_is_here_and_a_file_comes_when_it_is_opened(there: DrivenKernel) -> None:
+    run = there.run(HEAD + "[open(name).read() for name in os.listdir('.') if name[:6] == 'unrela']")
+    assert run.read_result() == "['not needed']"
+    assert "choline: fetched on demand: 1 file; next time it goes ahead." in run.read("stderr")
 
 
 def test_an_edited_module_is_loaded_again(there: DrivenKernel, project: Path) -> None:
@@ -129,5 +139,5 @@ def test_a_script_has_its_files_and_gives_back_its_results(there: DrivenKernel, 
     assert "data/table.csv" in shown
     assert "the script" in shown
     run = there.run("!python -m choline_jupyter run.py --isolated -- argument.txt")
-    assert "['argument.txt', 'data', 'layers.py', 'model.py', 'run.py', 'sum.txt']" in run.read()
+    assert "fetched on demand" not in run.read("stderr")
     assert (project / "sum.txt").read_text() == "argument a,b\n1,2\n"
