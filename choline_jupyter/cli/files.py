@@ -37,7 +37,7 @@ def pack(bridge: Bridge, session: LiveSession, needs: Sequence[Need], options: V
         return Packed({})
     consent = _make_consent()
     session.served.exclude(options.list("without"))
-    shipment = session.files.sync.plan(consent.settle(consent.choose(needs, options)))
+    shipment = session.files.sync.plan(consent.settle(consent.choose([*needs, *session.list_fetched()], options)))
     for trouble in shipment.trouble:
         sys.stderr.write(f"choline: {trouble}.\n")
     return Cargo(shipment=None if shipment.is_empty else shipment).send(bridge, session)

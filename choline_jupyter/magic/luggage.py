@@ -72,7 +72,7 @@ class Luggage:
         if session.spec is None or session.spec.files is None or session.shares_files:
             return None
         session.served.exclude(options.list("without"))
-        choices = self._consent.choose(self._foresee(cell, number), options)
+        choices = self._consent.choose([*self._foresee(cell, number), *session.list_fetched()], options)
         shipment = session.files.sync.plan(self._consent.settle(choices))
         for trouble in shipment.trouble:
             sys.stderr.write(f"choline: {trouble}.\n")

@@ -1,7 +1,6 @@
-"""Which files a notebook's cells fetched on demand: they go ahead next time.
+"""Which files a notebook's cells, or a script, fetched on demand: they go ahead next time.
 
-Kept in the engine's data directory, one file for each notebook; written by `session.file_service`, read by whoever selects
-files for a job.
+Kept in the engine's data directory, one file for each session name or script; written and read by `session.live`.
 """
 
 from __future__ import annotations

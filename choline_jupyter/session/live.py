@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from choline_jupyter.capture.foresight import Need
 from choline_jupyter.errors import AgentFailed, HostError, SessionEnded
 from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
@@ -137,6 +138,15 @@ class LiveSession:
             await fetch_files(self.connection, self.files, self.files.take(event, is_asked=True), event.job)
         return self.files.take_notices() or ["All files are home."]
 
+    def list_fetched(self) -> list[Need]:
+        """What a session of this name, or of this script, has fetched on demand before."""
+        known = FetchedFiles(self._store.directory).list_remembered(self._subject)
+        return [Need(path, "folder" if path.is_dir() else "data", "fetched on demand before") for path in known]
+
+    @property
+    def _subject(self) -> str:
+        return self.spec.command[0] if self.spec and self.spec.command else self.row.name
+
     @cached_property
     def served(self) -> FileService:
         """Brings files that its kernels need and nobody foresaw; none, if it was not opened with folders to serve."""
@@ -253,7 +263,7 @@ class LiveSession:
             return
         if fact.get("state") == "done":
             row = _close(row, fact["reply"], event.at)
-            self._remember_fetched(row.notebook)
+            self._remember_fetched()
         elif fact.get("state") in _ENDINGS and row.state.is_open:
             row = dataclasses.replace(row, state=_ENDINGS[fact["state"]], ended_at=event.at, status="error")
         self._save(row)
@@ -262,12 +272,12 @@ class LiveSession:
         """The session has this file now, though it did not go along with a job."""
         self.files.sync.note(path, digest)
 
-    def _remember_fetched(self, notebook: str) -> None:
+    def _remember_fetched(self) -> None:
         """What a job fetched on demand goes ahead next time."""
         fetched = self.served.take_fetched()
         if fetched:
             remembering = FetchedFiles(self._store.directory).remember
-            self._loop.run_in_executor(None, remembering, notebook or self.row.name, fetched)
+            self._loop.run_in_executor(None, remembering, self._subject, fetched)
 
     def _note_session(self, event: Event) -> None:
         """The session has ended over there: no cell should look for its names any more. Or it wants something."""

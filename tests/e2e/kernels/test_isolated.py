@@ -62,6 +62,9 @@ def test_a_listing_shows_what_is_here_and_a_file_comes_when_it_is_opened(there: 
     run = there.run(HEAD + "[open(name).read() for name in os.listdir('.') if name[:6] == 'unrela']")
     assert run.read_result() == "['not needed']"
     assert "choline: fetched on demand: 1 file; next time it goes ahead." in run.read("stderr")
+    remembered = "[str(need.path) for s in get_bridge().engine.sessions.values() for need in s.list_fetched()]"
+    bridge = "from choline_jupyter.session.bridge import get_bridge\n"
+    there.wait_for(lambda: "unrelated.txt" in there.run(bridge + remembered).read_result())
 
 
 def test_an_edited_module_is_loaded_again(there: DrivenKernel, project: Path) -> None:

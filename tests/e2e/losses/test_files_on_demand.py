@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from choline_jupyter.model.event import Event, Kind
-from choline_jupyter.session.fetched_files import FetchedFiles
 from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.project import describe_files
 from choline_jupyter.session.spec import SessionSpec
@@ -60,9 +59,8 @@ def test_they_come_when_they_are_needed(client: EngineClient, project: Project) 
     assert session.served.take_notices() == ["fetched on demand: 2 files; next time they go ahead"]
     client.run(session, "digest = __import__('hashlib').sha256(open('data/large.bin', 'rb').read()).hexdigest()")
     assert project.find(session, "data/large.bin").read_bytes() == (project.folder / "data/large.bin").read_bytes()
-    known = FetchedFiles(client.engine.directory)
-    wait_until(lambda: len(known.list_remembered("files")) == 3)
-    assert [path.name for path in known.list_remembered("files")] == ["module.py", "text.txt", "large.bin"]
+    wait_until(lambda: len(session.list_fetched()) == 3)
+    assert [need.path.name for need in session.list_fetched()] == ["module.py", "text.txt", "large.bin"]
 
 
 def test_what_is_not_here_is_looked_for_again_by_the_next_job(client: EngineClient, project: Project) -> None:
