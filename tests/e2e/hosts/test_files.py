@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -41,10 +42,10 @@ def test_a_project_goes_along_and_its_results_come_home(make_host: MakeHost, mak
     kernel.run(HEAD + "open('out.txt', 'w').write('from there')")
     assert (project / "out.txt").read_text() == "from there"
 
-    kernel.run(f"!python -m choline_jupyter run.py --host {host.find_address('anna')} -- data/number.txt")
+    kernel.run(f"!{sys.executable} -m choline_jupyter run.py --host {host.find_address('anna')} -- data/number.txt")
     assert (project / "result.txt").read_text() == "from there"
 
     kernel.run("%choline stop --all --yes")
     host.wait_for_silence("anna")
-    left = host.run("find", "/home/anna", "/srv", "/work", "-name", "model.py").split()
+    left = host.run("find", "/home/anna", "/srv", "-name", "model.py").split()
     assert [path for path in left if "/environments/" not in path] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,9 +139,9 @@ def test_a_script_has_its_files_and_gives_back_its_results(there: DrivenKernel, 
         "Path('sum.txt').write_text(text)\nprint(sorted(path.name for path in Path('.').iterdir()))\n"
     )
     (project / "argument.txt").write_text("argument ")
-    shown = there.run("!python -m choline_jupyter files run.py").read()
+    shown = there.run(f"!{sys.executable} -m choline_jupyter files run.py").read()
     assert "data/table.csv" in shown
     assert "the script" in shown
-    run = there.run("!python -m choline_jupyter run.py --isolated -- argument.txt")
+    run = there.run(f"!{sys.executable} -m choline_jupyter run.py --isolated -- argument.txt")
     assert "fetched on demand" not in run.read("stderr")
     assert (project / "sum.txt").read_text() == "argument a,b\n1,2\n"

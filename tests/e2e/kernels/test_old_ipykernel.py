@@ -17,7 +17,7 @@ from tests.e2e.kernels.transcript import describe, expect_same
 # The first run installs them.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-REQUIREMENTS = ("ipykernel==6.29.*", "ipython==8.12.*", "ipywidgets>=8", "jupyter_client>=8")
+REQUIREMENTS = ("ipykernel==6.29.*", "ipython==8.12.*", "ipywidgets>=8", "jupyter_client>=8", "pathspec>=0.12")
 SLIDER = """
 import ipywidgets
 slider = ipywidgets.IntSlider(3)
