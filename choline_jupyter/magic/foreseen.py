@@ -20,6 +20,12 @@ def foresee_cell(shell: InteractiveShell, cell: str, number: int) -> list[Need]:
     return _foresee(shell, [*_list_cells(shell, number, is_target=False), Source(cell, f"cell {number}")])
 
 
+def foresee_replayed(shell: InteractiveShell, acts: list[dict[str, Any]]) -> list[Need]:
+    """What the cells need that are run again over there, because a value has no form as data."""
+    cells = [str(cell) for act in acts if act["do"] == "replay" for cell in act["cells"]]
+    return _foresee(shell, [Source(cell, "a cell that is run again") for cell in cells]) if cells else []
+
+
 def foresee_notebook(shell: InteractiveShell) -> list[Need]:
     """What all cells that have run need."""
     history: Any = shell.history_manager

@@ -12,7 +12,7 @@ from choline_jupyter.capture.foresight import Need
 from choline_jupyter.capture.history import History, list_sources
 from choline_jupyter.capture.packages import read_modules
 from choline_jupyter.capture.sent import SentNames
-from choline_jupyter.magic.foreseen import foresee_cell
+from choline_jupyter.magic.foreseen import foresee_cell, foresee_replayed
 from choline_jupyter.session.cargo import Cargo, Packed
 from choline_jupyter.session.consent import Consent
 from choline_jupyter.session.file_sync import Shipment
@@ -41,7 +41,10 @@ class Luggage:
     def pack(self, session: LiveSession, cell: str, number: int, options: Values) -> Packed:
         """What cell `number` needs and its session does not have; says what it needs and cannot have. Raises HostError."""
         acts, buffers = self._pack_names(session, cell, number)
-        shipment = self._pack_files(session, cell, number, options)
+        shipment = None
+        if session.spec and session.spec.files and not session.shares_files:
+            needs = [*self._foresee(cell, number), *foresee_replayed(self._shell, acts)]
+            shipment = self._pack_files(session, needs, options)
         packed = Cargo(acts, buffers, shipment).send(self._bridge, session)
         self._last = (session, shipment) if shipment else None
         return packed
@@ -67,12 +70,10 @@ class Luggage:
         ]
         return acts, [part for item in found.items for part in item.buffers]
 
-    def _pack_files(self, session: LiveSession, cell: str, number: int, options: Values) -> Shipment | None:
-        """None where nothing has to go: the session may have this folder's own files."""
-        if session.spec is None or session.spec.files is None or session.shares_files:
-            return None
+    def _pack_files(self, session: LiveSession, needs: list[Need], options: Values) -> Shipment | None:
+        """None where nothing has to go."""
         session.served.exclude(options.list("without"))
-        choices = self._consent.choose([*self._foresee(cell, number), *session.list_fetched()], options)
+        choices = self._consent.choose([*needs, *session.list_fetched()], options)
         shipment = session.files.sync.plan(self._consent.settle(choices))
         for trouble in shipment.trouble:
             sys.stderr.write(f"choline: {trouble}.\n")

@@ -145,3 +145,10 @@ def test_a_script_has_its_files_and_gives_back_its_results(there: DrivenKernel, 
     run = there.run(f"!{sys.executable} -m choline_jupyter run.py --isolated -- argument.txt")
     assert "fetched on demand" not in run.read("stderr")
     assert (project / "sum.txt").read_text() == "argument a,b\n1,2\n"
+
+
+def test_a_value_that_is_made_anew_there_finds_its_files(there: DrivenKernel, project: Path) -> None:
+    (project / "only_here.txt").write_text("one\ntwo\n")
+    there.run("lines = iter(open('only_here.txt').read().splitlines())")
+    run = there.run(HEAD + "list(lines)")
+    assert run.read_result() == "['one', 'two']", run.read("stderr")
