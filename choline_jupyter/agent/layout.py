@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from choline_jupyter.agent import mounts
-from choline_jupyter.agent.place import find_directory
+from choline_jupyter.agent.place import find_cache, find_directory
 from choline_jupyter.agent.retention import KEEP_SECONDS
 from choline_jupyter.model.names import check_identifier
 from choline_jupyter.store.mark import is_same
 from choline_jupyter.store.tree import Tree
+
+_CODE = Path(__file__).resolve().parents[2]  # the agent's own: a folder, or the archive that it runs from
 
 
 class Layout(NamedTuple):
@@ -109,6 +111,12 @@ def enter_layout(order: dict[str, Any]) -> None:
         os.makedirs(order["directory"], exist_ok=True)
 
 
+def list_kept(layout: Layout) -> list[str]:
+    """What a kernel needs of its machine although it may lie where the project is shown, as in a home folder."""
+    home = os.path.dirname(os.path.dirname(os.path.dirname(layout.real)))
+    return [*layout.kept, home, str(find_cache()), str(_CODE), sys.prefix, sys.base_prefix, sys.exec_prefix]
+
+
 def _enter(layout: Layout, scratch: str) -> None:
     """Have this process, which has one thread, see the files as the session does. Raises OSError."""
     if not layout.binds:
@@ -118,9 +126,10 @@ def _enter(layout: Layout, scratch: str) -> None:
     handle = os.open(layout.real, os.O_PATH | os.O_CLOEXEC)
     own = os.open(scratch, os.O_PATH | os.O_CLOEXEC)
     try:
-        mounts.hide([folder for folder in layout.hidden if os.path.isdir(folder)], layout.kept)
-        mounts.make_point(layout.root, "/proc/self/fd/%d" % own)
-        mounts.bind("/proc/self/fd/%d" % handle, layout.root)
+        with mounts.keep(list_kept(layout)):
+            mounts.hide([folder for folder in layout.hidden if os.path.isdir(folder)])
+            mounts.make_point(layout.root, "/proc/self/fd/%d" % own)
+            mounts.bind("/proc/self/fd/%d" % handle, layout.root)
     finally:
         os.close(handle)
         os.close(own)

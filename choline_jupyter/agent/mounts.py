@@ -11,8 +11,8 @@ import ctypes
 import os
 import stat
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 _NEW_NAMESPACE, _NEW_USER = 0x00020000, 0x10000000  # CLONE_NEWNS, CLONE_NEWUSER
 _BIND, _RECURSIVE, _PRIVATE, _NO_SUID, _NO_DEVICES = 0x1000, 0x4000, 1 << 18, 2, 4
@@ -40,15 +40,21 @@ def bind(source: str, target: str) -> None:
     _mount(source, target, "", _BIND | _RECURSIVE)
 
 
-def hide(folders: Sequence[str], kept: Iterable[str]) -> None:
-    """Make each folder look empty, but for those of `kept` that lie below it."""
-    handles = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in _outermost(kept) if os.path.lexists(path)}
+def hide(folders: Sequence[str]) -> None:
+    """Make each folder look empty."""
+    for folder in _outermost(folders):
+        mode = stat.S_IMODE(os.stat(folder).st_mode)
+        _mount("tmpfs", folder, "tmpfs", _NO_SUID | _NO_DEVICES, "mode=%o" % mode)
+
+
+@contextmanager
+def keep(paths: Iterable[str]) -> Iterator[None]:
+    """Have what is at these paths still there behind the block, whatever was mounted over it meanwhile."""
+    handles = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in _outermost(paths) if os.path.lexists(path)}
     try:
-        for folder in _outermost(folders):
-            mode = stat.S_IMODE(os.stat(folder).st_mode)
-            _mount("tmpfs", folder, "tmpfs", _NO_SUID | _NO_DEVICES, "mode=%o" % mode)
+        yield
         for path, handle in handles.items():
-            if any(_is_below(path, folder) for folder in folders):
+            if not _is_at(path, handle):
                 _make_point(path, os.fstat(handle).st_mode)
                 bind("/proc/self/fd/%d" % handle, path)
     finally:
@@ -104,6 +110,13 @@ def _make_point(path: str, mode: int) -> None:
     elif not os.path.lexists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC))
+
+
+def _is_at(path: str, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(handle))
+    except OSError:
+        return False
 
 
 def _outermost(paths: Iterable[str]) -> list[str]:

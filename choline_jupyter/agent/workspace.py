@@ -10,7 +10,7 @@ import json
 import mmap
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Optional, Union
 from choline_jupyter.agent import mounts
 from choline_jupyter.agent.fetched_log import FetchedLog
 from choline_jupyter.agent.journal import JournalWriter
-from choline_jupyter.agent.layout import Layout
+from choline_jupyter.agent.layout import Layout, list_kept
 from choline_jupyter.model.event import Kind
 from choline_jupyter.store.entry import SMALL, Entry, EntryError, read_entry, write_entry
 from choline_jupyter.store.scan import Scan, sign
@@ -43,6 +43,7 @@ class Workspace:
     def __init__(self, layout: Layout, index: Path, blobs: Path, folder: Path) -> None:
         self.root = layout.root
         self._layout, self._index, self._blobs, self._folder = layout, index, blobs, folder
+        self._shown = frozenset(list_kept(layout))
         self._scan = Scan()
         self._fetched = FetchedLog(index.with_name("fetched.jsonl"))
         self.arrived: set[str] = set()  # files that the last job brought
@@ -50,7 +51,7 @@ class Workspace:
         # root -> path -> [digest, *signature]; without a digest what was there before us
         self._known: dict[str, dict[str, list[Any]]] = _load(index)
         if self.root not in self._known:
-            self._known[self.root] = {path: ["", *sign(status)] for path, status in _walk(self.root)}
+            self._known[self.root] = {path: ["", *sign(status)] for path, status in _walk(self.root, self._shown)}
 
     def unpack(self, size: int, data: memoryview) -> Iterator[str]:
         """What came with a job: `size` bytes of JSON that say what it is, then the small files; see `receive`."""
@@ -85,7 +86,7 @@ class Workspace:
         self._fetched.note(self.root, known)
         seen: set[str] = set()
         changes: list[Change] = []
-        for path, status in _walk(self.root):
+        for path, status in _walk(self.root, self._shown):
             seen.add(path)
             if len(changes) < _MOST and known.get(path, [""])[1:] != list(sign(status)):
                 changes += filter(None, [self._take(path, status)])
@@ -222,8 +223,10 @@ def _name(entry: Entry) -> str:
     return entry.digest or "link " + entry.target
 
 
-def _walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(root: str, shown: Container[str]) -> Iterator[tuple[str, os.stat_result]]:
     """Files and links below a folder, not through links; of what jobs leave behind for themselves nothing.
+
+    `shown` are folders of the machine's own that are not part of the project.
 
     It runs at the end of each cell: no more than one system call for a file.
     """
@@ -236,7 +239,7 @@ def _walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
             continue
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                if entry.name not in _SKIPPED:
+                if entry.name not in _SKIPPED and entry.path not in shown:
                     folders.append((below + entry.name + "/", entry.path))
             elif not entry.name.startswith(PREFIX) and not entry.name.endswith(".pyc"):
                 yield from _look_at(below + entry.name, entry)

@@ -19,7 +19,7 @@ from choline_jupyter.store.entry import Entry, EntryError, read_entry
 from choline_jupyter.store.scan import Scan
 from choline_jupyter.store.tree import Tree
 
-_FOREIGN = {".git", ".hg", ".svn", ".ssh", ".vscode", ".idea", ".ipynb_checkpoints", "__pycache__"}
+_FOREIGN = {".git", ".hg", ".svn", ".ssh", ".vscode", ".idea", ".ipynb_checkpoints", "__pycache__"}  # even if they went
 _LARGEST = 64 << 20  # bytes of one announcement's small files
 
 
@@ -66,10 +66,10 @@ class Homecoming:
         yield from self._place(entry, iter([content]), job)
 
     def _place(self, entry: Entry, pieces: Iterator[bytes], job: str) -> Iterator[str]:
-        if _FOREIGN.intersection(entry.path.split("/")):
-            yield f"{entry.path} stays over there: such files are not taken from other machines"
-            return
         path = self._sync.root / entry.path
+        if self._is_foreign(entry.path.split("/"), path):
+            yield f"{entry.path} stays over there: hidden files are not taken from other machines"
+            return
         try:
             target, sentence = self._make_room(entry, path, job)
             if entry.kind == "link":
@@ -83,6 +83,11 @@ class Homecoming:
             self._sync.note(path, entry.digest)
         if sentence:
             yield sentence
+
+    def _is_foreign(self, parts: list[str], path: Path) -> bool:
+        """Hidden files make programs do things here (shells, editors, git); one that the user had sent may come back."""
+        is_hidden = any(part.startswith(".") for part in parts)
+        return not _FOREIGN.isdisjoint(parts) or (is_hidden and not self._sync.find_sent(path))
 
     def _make_room(self, entry: Entry, path: Path, job: str) -> tuple[str, str]:
         """Where the file goes: beside one that was edited here since; in place of any other, which is kept elsewhere."""

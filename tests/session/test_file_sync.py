@@ -189,7 +189,17 @@ def test_what_was_on_that_machine_before_is_neither_taken_nor_overwritten(tmp_pa
 
 @pytest.mark.parametrize(
     "path",
-    ["../x", "/etc/x", "a/../../x", ".git/hooks/pre-commit", "sub/.git/config", ".vscode/tasks.json", "folder/x"],
+    [
+        "../x",
+        "/etc/x",
+        "a/../../x",
+        ".git/hooks/pre-commit",
+        "sub/.git/config",
+        ".vscode/tasks.json",
+        ".bashrc",
+        ".config/x/y",
+        "folder/x",
+    ],
 )
 def test_a_hostile_announcement_writes_nothing_outside(sides: Sides, path: str, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
