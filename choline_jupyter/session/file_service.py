@@ -115,9 +115,10 @@ class FileService:
                 f"{large.path} is not fetched on demand: it has {large.size / 1e9:.1f} GB; --with sends it"
             )
             return {"errno": errno.EFBIG}
-        await self._send(offered, {"want": number})
-        if offered[-1].kind == "f":
+        if offered[-1].kind == "f":  # noted first: with the answer the job may end
             self._note_asked(path)
+            self._sent.add(offered[-1].path)
+        await self._send(offered, {"want": number})
         return {}
 
     async def _list(self, number: int, path: str) -> dict[str, Any]:
