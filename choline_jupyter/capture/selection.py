@@ -139,7 +139,9 @@ def _judge(path: str, need: Need, rules: Rules) -> Choice | None:
     above, _, name = path.rpartition("/")
     folder = rules.find_folder(above)
     try:
-        status = os.stat(path)  # noqa: PTH116 - of thousands, for each cell
+        status = os.lstat(path)
+        is_link = stat.S_ISLNK(status.st_mode)
+        status = os.stat(path) if is_link else status  # noqa: PTH116 - of thousands, for each cell
     except (OSError, ValueError):
         return None
     if folder.is_system or not stat.S_ISREG(status.st_mode):
@@ -152,13 +154,14 @@ def _judge(path: str, need: Need, rules: Rules) -> Choice | None:
     secret = "lies where keys are kept" if folder.has_keys else find_secret(path, name, status)
     if secret:
         return choice._replace(held=f"it {secret}")
-    doubt = _find_doubt(path, status.st_size, folder, rules)
+    is_near = folder.is_inside and not (is_link and not _is_below(os.path.realpath(path), rules.real_root))
+    doubt = _find_doubt(status.st_size, is_near, rules)
     return choice._replace(held=doubt, asks=True) if doubt else choice
 
 
-def _find_doubt(path: str, size: int, folder: _Folder, rules: Rules) -> str:
+def _find_doubt(size: int, is_near: bool, rules: Rules) -> str:
     """Why the user is asked about a file; a link is as far away as what it leads to."""
-    if not folder.is_inside or (os.path.islink(path) and not _is_below(os.path.realpath(path), rules.real_root)):  # noqa: PTH114
+    if not is_near:
         return "it lies outside of the project"
     return f"it has {size / 1e6:,.0f} MB" if size > rules.limit else ""
 
