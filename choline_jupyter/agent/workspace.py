@@ -135,6 +135,8 @@ class Workspace:
                 [content] if entry.size <= SMALL else _read(self._blobs / entry.digest)
             )
             tree.put_file(entry.path, pieces, entry.mode, entry.mtime)
+            if entry.path in known:
+                _forget_byte_code(os.path.join(tree.root, entry.path))
         self.arrived.add(os.path.join(tree.root, entry.path))
         status = tree.find(entry.path)
         if status and entry.kind != "folder":
@@ -216,6 +218,15 @@ def find_workspace(order: dict[str, Any]) -> Optional[Workspace]:
         return None
     layout, folder = Layout(**order["layout"]), Path(order["workspace"])
     return Workspace(layout, Path(order["journal"]) / "files.json", Path(order["blobs"]), folder)
+
+
+def _forget_byte_code(path: str) -> None:
+    """Python tells byte code from an older source by size and whole seconds: an edit may change neither."""
+    folder, stem = os.path.join(os.path.dirname(path), "__pycache__"), os.path.basename(path).partition(".py")[0]
+    with suppress(OSError):
+        for name in os.listdir(folder) if path.endswith(".py") else ():
+            if name.startswith(stem + ".") and name.endswith(".pyc"):
+                os.unlink(os.path.join(folder, name))
 
 
 def _name(entry: Entry) -> str:

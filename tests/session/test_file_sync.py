@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +242,18 @@ def test_what_could_not_be_put_in_place_is_named_and_goes_again(sides: Sides) ->
     sides.sync.drop([str(sides.here / "large")])
     assert sides.send("large") == ["large"]
     assert sides.workspace.unplaced == []
+
+
+def test_a_module_that_comes_anew_is_not_taken_from_byte_code(sides: Sides) -> None:
+    """Same size, same second: Python alone would not see the edit."""
+    code = "import sys; sys.path.insert(0, '.'); import model; print(model.SIZE)"
+    for size in (3, 4):
+        (sides.here / "model.py").write_text(f"SIZE = {size}\n")
+        os.utime(sides.here / "model.py", ns=(10**18, 10**18))
+        sides.send("model.py")
+        run = [sys.executable, "-c", code]
+        environment = {"PATH": os.defpath}
+        assert (
+            subprocess.run(run, cwd=sides.there, env=environment, capture_output=True, text=True, check=True).stdout
+            == f"{size}\n"
+        )

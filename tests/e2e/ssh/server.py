@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -123,16 +124,14 @@ class Server:
         """End the server and cut every connection, as a lost network does; what runs in sessions goes on."""
         parent = psutil.Process(int((self.folder / "pid").read_text()))
         for process in [*parent.children(recursive=True), parent]:
-            if process.name().startswith("sshd"):
-                process.send_signal(signal.SIGKILL)
+            _kill_if_sshd(process)
         psutil.wait_procs([parent], timeout=_PATIENCE)
 
     def cut(self) -> None:
         """Kill the connections and leave the server."""
         parent = psutil.Process(int((self.folder / "pid").read_text()))
         for process in parent.children(recursive=True):
-            if process.name().startswith("sshd"):
-                process.send_signal(signal.SIGKILL)
+            _kill_if_sshd(process)
 
     def close(self) -> None:
         self.stop()
@@ -157,6 +156,12 @@ def find_ports(count: int) -> list[int]:
     for probe in probes:
         probe.close()
     return ports
+
+
+def _kill_if_sshd(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):  # a connection that ends by itself meanwhile
+        if process.name().startswith("sshd"):
+            process.send_signal(signal.SIGKILL)
 
 
 def _answers(name: str, port: int) -> bool:
