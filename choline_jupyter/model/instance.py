@@ -38,6 +38,9 @@ class InstanceRow:
 
     `label` is the name given to the provider at creation, unique for ever; `handle` is the provider's own name for
     it, empty until the provider has answered. `offer` is JSON text: what was asked for, as the provider offered it.
+    It is the session's machine of this `epoch`. `address` is where it is reached, `host_key` the public key that it must
+    have there. `budget` is what it may cost in USD, all in all; `deadline_at` until when it may live, `lease` how many
+    seconds it may be idle, `disk` its size in bytes. `absences` counts the listings in a row that did not have it.
     """
 
     id: str
@@ -49,3 +52,11 @@ class InstanceRow:
     state: InstanceState = InstanceState.INTENT
     created_at: float = 0.0
     ended_at: Optional[float] = None
+    epoch: int = 1
+    address: str = ""
+    host_key: str = ""
+    budget: float = 0.0
+    deadline_at: float = 0.0
+    lease: float = 0.0
+    disk: int = 0
+    absences: int = 0

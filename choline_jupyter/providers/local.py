@@ -10,7 +10,9 @@ import os
 import sys
 from typing import ClassVar
 
-from choline_jupyter.providers.provider import ANY, Access, Offer, Provider
+from choline_jupyter.model.instance import InstanceState
+from choline_jupyter.model.offer import ANYTHING, Offer, Wish
+from choline_jupyter.providers.provider import ANY, FREE, LABEL, Access, Contact, Order, Provider, Sighting
 from choline_jupyter.transport.channel import Transport
 from choline_jupyter.transport.pipe import PipeTransport
 
@@ -19,29 +21,33 @@ class LocalProvider(Provider):
     """The machine we are on. Every label means the same instance."""
 
     name: ClassVar[str] = "local"
-    capabilities: ClassVar[frozenset[str]] = frozenset({"free", "label_on_create"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({FREE, LABEL})
     is_this_machine: ClassVar[bool] = True
 
     def __init__(self, python: str = sys.executable, home: str = "", options: tuple[str, ...] = ()) -> None:
         self._python, self._home, self._options = python, home, options
         self._labels: set[str] = set()
 
-    async def list_offers(self) -> list[Offer]:
+    async def list_offers(self, wish: Wish = ANYTHING) -> list[Offer]:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return [Offer("local", "this machine", os.cpu_count() or 1, memory)]
+        return [Offer("local", "this machine", cpus=os.cpu_count() or 1, memory=memory)]
 
-    async def create(self, label: str, offer: Offer) -> None:
-        self._labels.add(label)
+    async def create(self, order: Order) -> str:
+        self._labels.add(order.label)
+        return order.label
 
-    async def list_mine(self) -> list[str]:
-        return sorted(self._labels)
+    async def list_mine(self) -> list[Sighting]:
+        return [Sighting(label, label, InstanceState.READY) for label in sorted(self._labels)]
 
-    async def destroy(self, label: str) -> None:
-        self._labels.discard(label)
+    async def describe(self, handle: str) -> Sighting | None:
+        return Sighting(handle, handle, InstanceState.READY) if handle in self._labels else None
 
-    def connect(self, label: str, access: Access = ANY) -> Transport:
+    async def destroy(self, handle: str) -> None:
+        self._labels.discard(handle)
+
+    def connect(self, contact: Contact, access: Access = ANY) -> Transport:
         options = self._options if access.start else (*self._options, "--no-start")
         return PipeTransport(self._python, self._home, options)
 
-    def find_python(self, label: str) -> str:
+    def find_python(self, machine: str) -> str:
         return self._python

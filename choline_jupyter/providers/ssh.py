@@ -9,8 +9,20 @@ from __future__ import annotations
 import shutil
 from typing import ClassVar
 
+from choline_jupyter.model.instance import InstanceState
+from choline_jupyter.model.offer import ANYTHING, Offer, Wish
 from choline_jupyter.providers.config import ConfigError, read_hosts
-from choline_jupyter.providers.provider import ANY, Access, Offer, Provider
+from choline_jupyter.providers.provider import (
+    ANY,
+    FREE,
+    LABEL,
+    NEEDS_HOST,
+    Access,
+    Contact,
+    Order,
+    Provider,
+    Sighting,
+)
 from choline_jupyter.transport.address import Address, parse_address
 from choline_jupyter.transport.channel import Transport
 from choline_jupyter.transport.openssh import OpenSSHTransport
@@ -20,35 +32,39 @@ class SSHProvider(Provider):
     """Hosts reached through the user's own ssh."""
 
     name: ClassVar[str] = "ssh"
-    capabilities: ClassVar[frozenset[str]] = frozenset({"free", "label_on_create", "needs_host"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({FREE, LABEL, NEEDS_HOST})
 
     def __init__(self, options: tuple[str, ...] = ()) -> None:
         self._options = options
         self._labels: set[str] = set()
 
-    async def list_offers(self) -> list[Offer]:
-        return [Offer("ssh", host.name, 0, 0, tuple(filter(None, (host.gpus,)))) for host in read_hosts().values()]
+    async def list_offers(self, wish: Wish = ANYTHING) -> list[Offer]:
+        return [Offer("ssh", host.name, host.gpus) for host in read_hosts().values()]
 
-    async def create(self, label: str, offer: Offer) -> None:
-        self._labels.add(label)
+    async def create(self, order: Order) -> str:
+        self._labels.add(order.label)
+        return order.label
 
-    async def list_mine(self) -> list[str]:
-        return sorted(self._labels)
+    async def list_mine(self) -> list[Sighting]:
+        return [Sighting(label, label, InstanceState.READY) for label in sorted(self._labels)]
 
-    async def destroy(self, label: str) -> None:
-        self._labels.discard(label)
+    async def describe(self, handle: str) -> Sighting | None:
+        return Sighting(handle, handle, InstanceState.READY) if handle in self._labels else None
 
-    def connect(self, label: str, access: Access = ANY) -> Transport:
+    async def destroy(self, handle: str) -> None:
+        self._labels.discard(handle)
+
+    def connect(self, contact: Contact, access: Access = ANY) -> Transport:
         options = self._options if access.start else (*self._options, "--no-start")
-        address = _find_address(label)
+        address = _find_address(contact.machine)
         if access.client == "paramiko" or not (access.client or shutil.which("ssh")):
             from choline_jupyter.transport.paramiko_ssh import ParamikoTransport
 
             return ParamikoTransport(address, access.ask, access.accept_key, options)
         return OpenSSHTransport(address, access.ask, access.accept_key, options)
 
-    def find_python(self, label: str) -> str:
-        host = read_hosts().get(label)
+    def find_python(self, machine: str) -> str:
+        host = read_hosts().get(machine)
         return host.python if host else ""
 
 

@@ -23,7 +23,7 @@ from choline_jupyter.model.index_settings import read_settings, select_portable
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.model.session import SessionRow, SessionState
 from choline_jupyter.providers.config import ConfigError
-from choline_jupyter.providers.provider import ANY, Access, Provider
+from choline_jupyter.providers.provider import ANY, Access, Contact, Provider
 from choline_jupyter.providers.registry import list_names, load_provider
 from choline_jupyter.session.connection import PING, Connection
 from choline_jupyter.session.hardware import Hardware, read_hardware
@@ -194,7 +194,7 @@ def _complete(spec: SessionSpec) -> SessionSpec:
 
 def _find_way(provider: str, machine: str, access: Access) -> Transport:
     try:
-        return _load(provider).connect(machine, access)
+        return _load(provider).connect(Contact(machine), access)
     except ConfigError as error:
         raise RequestError(str(error), "Mend it and run the cell again.") from None
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from choline_jupyter.errors import CholineError
+from choline_jupyter.model.offer import GIB, Offer
 from choline_jupyter.providers.config import ConfigError
-from choline_jupyter.providers.provider import ANY, Offer
+from choline_jupyter.providers.provider import ANY
 from choline_jupyter.providers.registry import list_names, load_provider
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from choline_jupyter.session.machine import Way
 
 _DEADLINE = 20.0
-_GIB = 1 << 30
 _HEADS = ("PROVIDER", "MACHINE", "GPUS", "CPUS", "MEMORY", "USD/H")
 
 
@@ -34,11 +35,11 @@ async def collect_offers(engine: Engine, way: Way | None = None) -> Found:
     """Ask every provider and every machine that does not have to be rented first; with a `way`, that one alone."""
     found = Found([], [])
     if way:
-        offers = [Offer(way.provider, way.machine, 0, 0)]
+        offers = [Offer(way.provider, way.machine)]
     else:
         offers = [offer for name in list_names() for offer in await _list(name, found.notes)]
     await asyncio.gather(*(_probe(engine, offer, way, found) for offer in offers))
-    found.offers.sort(key=lambda offer: (offer.price, offer.provider, offer.name))
+    found.offers.sort(key=lambda offer: (offer.price.hour, offer.provider, offer.name))
     return found
 
 
@@ -70,14 +71,14 @@ async def _probe(engine: Engine, offer: Offer, way: Way | None, found: Found) ->
     except asyncio.TimeoutError:
         found.notes.append(f"{offer.name} has not answered within {_DEADLINE:.0f} seconds.")
     else:
-        gpus = (told.count_gpus(),) if told.gpus else offer.gpus
-        found.offers.append(Offer(offer.provider, offer.name, told.processors, told.memory, gpus, offer.price))
+        gpu = told.count_gpus() or offer.gpu
+        found.offers.append(replace(offer, gpu=gpu, cpus=told.processors, memory=told.memory))
         return
     if offer.gpus:
         found.offers.append(offer)
 
 
 def _describe(offer: Offer) -> tuple[str, ...]:
-    memory = f"{offer.memory / _GIB:.0f} GiB" if offer.memory else "?"
-    price = f"{offer.price:.2f}" if offer.price else "free"
-    return (offer.provider, offer.name, ", ".join(offer.gpus) or "-", str(offer.cpus or "?"), memory, price)
+    memory = f"{offer.memory / GIB:.0f} GiB" if offer.memory else "?"
+    price = "free" if offer.price.is_free else f"{offer.price.hour:.2f}"
+    return (offer.provider, offer.name, offer.gpus or "-", str(offer.cpus or "?"), memory, price)

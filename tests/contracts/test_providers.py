@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from choline_jupyter.providers.provider import Access, Provider
+from choline_jupyter.model.instance import InstanceState
+from choline_jupyter.model.offer import read_offer
+from choline_jupyter.providers.provider import FREE, Access, Contact, Provider
 from choline_jupyter.providers.registry import list_names, load_provider
 from choline_jupyter.transport.channel import Transport
+from tests.contracts.worlds import WORLDS, World
 
 LABELS = ("lab", "anna@other:2222")
 
@@ -28,6 +32,17 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=["local", "ssh"])
 def provider(request: pytest.FixtureRequest) -> Provider:
     return load_provider(request.param)
+
+
+@pytest.fixture(params=sorted(WORLDS))
+def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with WORLDS[request.param](monkeypatch) as world:
+        yield world
+
+
+async def list_labels(provider: Provider) -> list[str]:
+    """The labels of what lives, sorted."""
+    return sorted(sighting.label for sighting in await provider.list_mine())
 
 
 def test_all_of_them_are_installed() -> None:
@@ -51,39 +66,54 @@ def test_its_capabilities_are_words(provider: Provider) -> None:
     assert provider.is_this_machine is (provider.name == "local")
 
 
-def test_its_offers_are_its_own_and_cheapest_first(provider: Provider) -> None:
-    offers = asyncio.run(provider.list_offers())
+def test_its_offers_are_its_own_and_cheapest_first(world: World) -> None:
+    offers = asyncio.run(world.provider.list_offers(world.wish))
     assert offers
-    assert all(offer.provider == provider.name and offer.name for offer in offers)
-    assert [offer.price for offer in offers] == sorted(offer.price for offer in offers)
-    if "free" in provider.capabilities:
-        assert {offer.price for offer in offers} == {0.0}
+    assert all(offer.provider == world.provider.name and offer.name for offer in offers)
+    assert [offer.price.hour for offer in offers] == sorted(offer.price.hour for offer in offers)
+    assert all(offer.price.is_free for offer in offers) is (FREE in world.provider.capabilities)
+    assert all(read_offer(offer.to_json()) == offer for offer in offers)
 
 
-def test_what_is_created_is_listed_until_it_is_destroyed(provider: Provider) -> None:
+def test_what_is_created_is_listed_until_it_is_destroyed(world: World) -> None:
+    provider = world.provider
+
     async def story() -> None:
-        [offer, *_] = await provider.list_offers()
-        assert await provider.list_mine() == []
-        for label in LABELS:
-            await provider.create(label, offer)
-        assert await provider.list_mine() == sorted(LABELS)
-        await provider.destroy(LABELS[0])
-        assert await provider.list_mine() == [LABELS[1]]
-        await provider.destroy(LABELS[1])
-        assert await provider.list_mine() == []
+        assert await list_labels(provider) == []
+        first, second = [await provider.create(await world.order(label)) for label in LABELS]
+        assert await list_labels(provider) == sorted(LABELS)
+        sighting = await provider.describe(first)
+        assert sighting is not None
+        assert sighting.label == LABELS[0]
+        await provider.destroy(first)
+        assert await list_labels(provider) == [LABELS[1]]
+        await provider.destroy(second)
+        assert await list_labels(provider) == []
 
     asyncio.run(story())
 
 
-def test_destroying_and_creating_twice_are_harmless(provider: Provider) -> None:
+def test_destroying_twice_is_harmless(world: World) -> None:
     async def story() -> None:
-        [offer, *_] = await provider.list_offers()
+        handle = await world.provider.create(await world.order("lab"))
         for _ in range(2):
-            await provider.create("lab", offer)
-        assert await provider.list_mine() == ["lab"]
-        for _ in range(2):
-            await provider.destroy("lab")
-        await provider.destroy("never there")
+            await world.provider.destroy(handle)
+        assert await list_labels(world.provider) == []
+
+    asyncio.run(story())
+
+
+def test_an_instance_comes_to_run_and_has_an_address(world: World) -> None:
+    async def story() -> None:
+        handle = await world.provider.create(await world.order("lab"))
+        sighting = await world.look(handle)
+        for _ in range(20):
+            if sighting.state is InstanceState.READY:
+                break
+            assert sighting.state in (InstanceState.CREATING, InstanceState.BOOTING)
+            sighting = await world.look(handle)
+        assert sighting.state is InstanceState.READY
+        assert bool(sighting.address) is world.has_address
 
     asyncio.run(story())
 
@@ -96,7 +126,7 @@ def test_connecting_reaches_nobody_yet(provider: Provider, access: Access, monke
     for owner, name in ((socket, "socket"), (subprocess, "Popen"), (socket, "getaddrinfo")):
         monkeypatch.setattr(owner, name, refuse)
     for label in LABELS:
-        assert isinstance(provider.connect(label, access), Transport)
+        assert isinstance(provider.connect(Contact(label), access), Transport)
 
 
 def test_the_interpreter_is_a_path_or_left_to_the_agent(provider: Provider) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choline_jupyter.providers.provider import Offer
+from choline_jupyter.model.offer import Offer
 from choline_jupyter.session.hardware import Gpu, Hardware, read_hardware
 from choline_jupyter.session.host_check import examine_host
 from choline_jupyter.session.offers import Found, render_offers
@@ -55,7 +55,10 @@ def test_what_is_missing_is_said_with_what_to_do() -> None:
 
 
 def test_offers_are_a_table_with_footnotes() -> None:
-    offers = [Offer("ssh", "lab", 16, 128 * GIB, ("2x H200",)), Offer("local", "this machine", 2, GIB)]
+    offers = [
+        Offer("ssh", "lab", "H200", 2, cpus=16, memory=128 * GIB),
+        Offer("local", "this machine", cpus=2, memory=GIB),
+    ]
     text = render_offers(Found(offers, ["attic: it is down."]))
     heads, lab, here, note = text.splitlines()
     assert heads.index("GPUS") == lab.index("2x H200") == here.index("-")
