@@ -123,7 +123,15 @@ class Client:
         if "blob" in frame.header:
             frame.header["file"] = str(self._supervisor.blobs.find(frame.header["blob"]))
         session.run(frame)
+        self._supervisor.watch.note(is_busy=True)
         return {}
+
+    async def _limit(self, frame: Frame) -> dict[str, Any]:
+        watch = self._supervisor.watch
+        if frame.header.get("touch"):
+            watch.touch()
+        await _in_thread(watch.limit, float(frame.header["left"]), float(frame.header["lease"]))
+        return {"armed": watch.is_armed}
 
     async def _relay(self, frame: Frame) -> dict[str, Any]:
         session = self._supervisor.find(frame.header["session"])
@@ -241,6 +249,7 @@ _HANDLERS: dict[Type, Any] = {
     Type.HELLO: Client._hello,
     Type.OPEN: Client._open,
     Type.RUN: Client._run,
+    Type.LIMIT: Client._limit,
     Type.INPUT: Client._relay,
     Type.COMM: Client._relay,
     Type.INTERRUPT: Client._interrupt,

@@ -36,6 +36,7 @@ from choline_jupyter.agent.rank import Rank
 from choline_jupyter.agent.retention import KEEP_SECONDS, Retention
 from choline_jupyter.agent.session import HostedSession, read_spec
 from choline_jupyter.agent.tool import EnvironmentFault
+from choline_jupyter.agent.watch import Watch
 from choline_jupyter.model.names import check_identifier
 from choline_jupyter.wire.frame import PROTOCOL
 
@@ -53,6 +54,7 @@ class Supervisor:
         self.place = place
         self.sessions: dict[str, HostedSession] = {}
         self.retention = Retention(place.home / "sessions")
+        self.watch = Watch(place.home)
         self._clients: set[Client] = set()
         self._nursery = Nursery(place.home, place.log)
         self.blobs = BlobFolder(place.home / "blobs")
@@ -305,7 +307,11 @@ class Supervisor:
             self._end_if_quiet()
 
     async def _end_leases(self) -> None:
-        """End what nobody has used for its lease: idle, and without a client that follows it."""
+        """End what nobody has used for its lease: idle, and without a client that follows it. On a rented machine, all."""
+        self.watch.note(is_busy=any(not session.is_idle for session in self.sessions.values()))
+        reason = self.watch.find_reason()
+        for name in list(self.sessions) if reason else ():
+            await self.stop(name, reason)
         for session in list(self.sessions.values()):
             if not session.is_idle or any(client.follows(session.id) for client in self._clients):
                 session.quiet_since = time.monotonic()

@@ -7,10 +7,12 @@ a commit takes some milliseconds, so an event loop calls it through a thread.
 
 from __future__ import annotations
 
+import secrets
 import time
 from pathlib import Path
 
 from choline_jupyter.ledger.database import Database, Schema
+from choline_jupyter.ledger.money import MONEY_TABLES, Money
 from choline_jupyter.ledger.rows import INSTANCES
 from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.model.instance import InstanceRow, InstanceState
@@ -25,6 +27,18 @@ _SCHEMA = Schema(
                 offer TEXT NOT NULL, handle TEXT NOT NULL, state TEXT NOT NULL, created_at REAL NOT NULL, ended_at REAL
             )""",
         ),
+        (
+            "ALTER TABLE instance ADD COLUMN epoch INTEGER NOT NULL DEFAULT 1",
+            "ALTER TABLE instance ADD COLUMN address TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE instance ADD COLUMN host_key TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE instance ADD COLUMN budget REAL NOT NULL DEFAULT 0",
+            "ALTER TABLE instance ADD COLUMN deadline_at REAL NOT NULL DEFAULT 0",
+            "ALTER TABLE instance ADD COLUMN lease REAL NOT NULL DEFAULT 0",
+            "ALTER TABLE instance ADD COLUMN disk INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE instance ADD COLUMN absences INTEGER NOT NULL DEFAULT -1",
+            "CREATE TABLE client (id TEXT PRIMARY KEY)",
+            *MONEY_TABLES,
+        ),
     ),
     durable=True,
     checked=True,
@@ -37,6 +51,7 @@ class Ledger:
 
     def __init__(self, directory: Path) -> None:
         self._database = Database(directory / FILE_NAME, _SCHEMA)
+        self.money = Money(self._database)
 
     @property
     def notice(self) -> str:
@@ -65,6 +80,34 @@ class Ledger:
             ).rowcount
             if not changed:
                 raise StoreError(f"The ledger has no instance {instance}, or it is gone.", _ASK)
+
+    def note_address(self, instance: str, address: str) -> None:
+        """Where it is reached."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE instance SET address = ? WHERE id = ?", (address, instance))
+
+    def limit_instance(self, instance: str, budget: float, lease: float, deadline_at: float) -> None:
+        """What it may cost in all (USD), be idle (seconds), and until when it may live."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE instance SET budget = ?, lease = ?, deadline_at = ? WHERE id = ?",
+                (budget, lease, deadline_at, instance),
+            )
+
+    def note_absences(self, instance: str, count: int) -> None:
+        """How many listings in a row have not had it."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE instance SET absences = ? WHERE id = ?", (count, instance))
+
+    def find_client(self) -> str:
+        """The id of this ledger, made once: in every label, so that no one ends what is another's."""
+        with self._database.transaction() as connection:
+            found = connection.execute("SELECT id FROM client").fetchone()
+            if found:
+                return str(found[0])
+            made = secrets.token_hex(4)
+            connection.execute("INSERT INTO client (id) VALUES (?)", (made,))
+            return made
 
     def list_instances(self, open_only: bool = False) -> list[InstanceRow]:
         """The instances, oldest first; with `open_only` those that may still exist."""

@@ -24,7 +24,7 @@ from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import get_bridge
 from choline_jupyter.session.consent import Consent, render_choices
 from choline_jupyter.session.keeper import start_keeper
-from choline_jupyter.session.machine import make_spec
+from choline_jupyter.session.machine import limit_further, make_spec
 from choline_jupyter.session.options import (
     CellRequest,
     HelpRequest,
@@ -34,6 +34,7 @@ from choline_jupyter.session.options import (
     parse_line,
 )
 from choline_jupyter.session.outcome import Outcome, raise_outcome
+from choline_jupyter.session.rent.wish import OPTIONS as WISHES
 from choline_jupyter.session.results import check_names, list_told, read_names
 from choline_jupyter.session.usage import MAGIC, render_help
 from choline_jupyter.session.verbs import Verbs, find_version
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from choline_jupyter.session.live import LiveSession
     from choline_jupyter.session.spec import SessionSpec
 
+_MACHINE = ("session", "provider", "host", "env", "isolated")  # options that say which session is meant
 _LARGEST_CODE = 15 << 20  # a cell travels in one frame
 
 
@@ -135,9 +137,9 @@ class Notebook:
 
     def _choose(self, request: CellRequest) -> SessionSpec:
         """The session that the options mean; without any, the one of the last cell that had some."""
-        is_plain = not any(request.options.has(name) for name in ("session", "provider", "host", "env", "isolated"))
+        is_plain = not any(request.options.has(name) for name in (*_MACHINE, *WISHES))
         if self._current and is_plain:
-            return self._current
+            return limit_further(self._current, request.options)
         return make_spec(request.options.text("session") or find_name(self._shell), request.options)
 
     def _move_to(self, spec: SessionSpec) -> None:

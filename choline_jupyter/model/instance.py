@@ -9,6 +9,8 @@ import enum
 from dataclasses import dataclass
 from typing import Optional
 
+NEVER_LISTED = -1
+
 
 class InstanceState(str, enum.Enum):
     """Where an instance stands: `dead` will never run and must be destroyed; `gone` alone is final."""
@@ -40,7 +42,8 @@ class InstanceRow:
     it, empty until the provider has answered. `offer` is JSON text: what was asked for, as the provider offered it.
     It is the session's machine of this `epoch`. `address` is where it is reached, `host_key` the public key that it must
     have there. `budget` is what it may cost in USD, all in all; `deadline_at` until when it may live, `lease` how many
-    seconds it may be idle, `disk` its size in bytes. `absences` counts the listings in a row that did not have it.
+    seconds it may be idle, `disk` its size in bytes. `absences` counts the listings in a row that did not have it,
+    once it was in one.
     """
 
     id: str
@@ -59,4 +62,4 @@ class InstanceRow:
     deadline_at: float = 0.0
     lease: float = 0.0
     disk: int = 0
-    absences: int = 0
+    absences: int = NEVER_LISTED

@@ -6,6 +6,11 @@ Read by providers. Lives with the user, never in a notebook.
     host = "anna@lab.example.org:2222"    # or an alias of ~/.ssh/config
     gpus = "2x3090"                       # what is said in offers, where it cannot be asked for
     python = "/opt/conda/bin/python"      # the interpreter for sessions; without it one is found or made
+
+    [money]                               # in USD
+    budget = 5                            # what one session may cost at most; a notebook can only ask for less
+    monthly = 50                          # all of them together in a calendar month
+    auto_approve = 2                      # up to this, nobody is asked
 """
 
 from __future__ import annotations
@@ -31,6 +36,15 @@ class Host:
     python: str = ""
 
 
+@dataclass(frozen=True)
+class MoneySettings:
+    """`[money]`, in USD; None: no such limit."""
+
+    budget: float | None = None
+    monthly: float | None = None
+    auto_approve: float = 0.0
+
+
 def find_config() -> Path:
     """Where the file is, or would be."""
     base = os.environ.get("XDG_CONFIG_HOME")
@@ -43,6 +57,20 @@ def read_hosts() -> dict[str, Host]:
     if not isinstance(tables, dict):
         raise ConfigError(f"{find_config()}: `hosts` is not a table.")
     return {name: _read_host(name, table) for name, table in tables.items()}
+
+
+def read_money() -> MoneySettings:
+    """What may be spent; raises ConfigError."""
+    table = _read().get("money", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{find_config()}: `money` is not a table.")
+    unknown = set(table) - {"budget", "monthly", "auto_approve"}
+    if unknown:
+        raise ConfigError(f"{find_config()}: [money] has {', '.join(sorted(unknown))}, which means nothing.")
+    for name, amount in table.items():
+        if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 <= amount < 1e9:
+            raise ConfigError(f"{find_config()}: `{name}` under [money] is not an amount of USD.")
+    return MoneySettings(**{name: float(amount) for name, amount in table.items()})
 
 
 def _read_host(name: str, table: Any) -> Host:

@@ -103,6 +103,7 @@ class Provider(abc.ABC):
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[str]] = frozenset()
     is_this_machine: ClassVar[bool] = False
+    user: ClassVar[str] = "root"  # who logs in to its machines
     boot: ClassVar[float] = 600.0  # seconds that an instance may take until it runs; then it is destroyed
 
     @property

@@ -18,6 +18,8 @@ from choline_jupyter.session.prompts import Answer
 
 Result = TypeVar("Result")
 
+_PUTTING_AWAY = 30.0  # seconds; a second interrupt ends the wait
+
 _lock = threading.Lock()
 _bridge: Bridge | None = None
 
@@ -35,15 +37,18 @@ class Bridge:
     def call(self, coroutine: Coroutine[Any, Any, Result], answer: Answer | None = None) -> Result:
         """Run a coroutine in the engine's loop and wait for what it returns or raises.
 
-        Meanwhile `answer(question, is_secret)` is called here for what the other machine asks of the user.
+        Meanwhile `answer(question, is_secret)` is called here for what the other machine asks of the user. An interrupt
+        cancels it and waits until it has put away what it had begun.
         """
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        has_ended = threading.Event()
+        future = asyncio.run_coroutine_threadsafe(_run(coroutine, has_ended), self._loop)
         try:
             if answer:
                 self.engine.prompts.serve(future, answer)
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
+            has_ended.wait(_PUTTING_AWAY)
             raise
 
     def post(self, function: Callable[..., object], *arguments: Any) -> None:
@@ -57,6 +62,13 @@ class Bridge:
         if os.getpid() == self._pid:  # a fork of the notebook's kernel has none of this
             asyncio.run_coroutine_threadsafe(self.engine.close(), self._loop).result(10)
             self.engine.store.close()
+
+
+async def _run(coroutine: Coroutine[Any, Any, Result], has_ended: threading.Event) -> Result:
+    try:
+        return await coroutine
+    finally:
+        has_ended.set()
 
 
 def get_bridge() -> Bridge:

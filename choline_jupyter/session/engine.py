@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from choline_jupyter.errors import HostError, RequestError, UnknownSession
+from choline_jupyter.errors import CholineError, HostError, RequestError, UnknownSession
 from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.ledger.location import find_data_directory
@@ -23,13 +23,16 @@ from choline_jupyter.model.index_settings import read_settings, select_portable
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.model.session import SessionRow, SessionState
 from choline_jupyter.providers.config import ConfigError
-from choline_jupyter.providers.provider import ANY, Access, Contact, Provider
+from choline_jupyter.providers.provider import ANY, FREE, Access, Contact, Provider
 from choline_jupyter.providers.registry import list_names, load_provider
 from choline_jupyter.session.connection import PING, Connection
 from choline_jupyter.session.hardware import Hardware, read_hardware
 from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.prompts import Prompts
+from choline_jupyter.session.rent.fleet import Fleet
+from choline_jupyter.session.rent.tenancy import Tenancy
 from choline_jupyter.session.spec import SessionSpec, copy_environment
+from choline_jupyter.transport.askpass import Unanswered
 from choline_jupyter.transport.channel import Transport
 from choline_jupyter.wire.frame import Type
 
@@ -53,20 +56,26 @@ class Engine:
         self.sessions: dict[str, LiveSession] = {}
         self._loop, self._ping = loop, ping
         self.prompts = Prompts()
+        self.tenancy = Tenancy(Fleet(self.directory), self.store, self._agree)
         self._connections: dict[tuple[str, str], Connection] = {}
         self._connecting: dict[tuple[str, str], asyncio.Lock] = {}
 
     async def open(self, spec: SessionSpec) -> LiveSession:
         """The session asked for, found or made; the agent's answer is not waited for. Raises CholineError."""
         access = Access(True, self.prompts.ask, spec.accept_key, spec.client)
-        connection = await self._connect(spec.provider, spec.machine, access)
-        row = await self._loop.run_in_executor(None, self._claim, spec)
+        if spec.rent:
+            row = await self._find_rented(spec, access)
+            connection = await self._connect(row.provider, row.machine, access)
+            self.tenancy.start_meter(row.machine, connection.request)
+        else:
+            connection = await self._connect(spec.provider, spec.machine, access)
+            row = await self._loop.run_in_executor(None, self._claim, spec)
         session = self.sessions.get(row.id)
         if session is None:
-            session = self.sessions[row.id] = LiveSession(row, _complete(spec), connection, self.store)
+            session = self.sessions[row.id] = LiveSession(row, _complete(spec, row), connection, self.store)
             session.open()
         elif session.spec is None:  # so far it was only watched
-            session.spec = _complete(dataclasses.replace(spec, packages=()))
+            session.spec = _complete(dataclasses.replace(spec, packages=()), row)
         return session
 
     async def join(self, row: SessionRow, follow: bool = True) -> LiveSession:
@@ -83,11 +92,14 @@ class Engine:
         """Have a joined session's events delivered behind those that were seen."""
         session.follow(seen)
 
-    async def stop(self, row: SessionRow) -> None:
-        """End a session and note it; returns when its processes are gone."""
+    async def stop(self, row: SessionRow) -> bool:
+        """End a session and note it; returns when its processes are gone, and whether its rented machine is, too."""
+        if _is_rented(row.provider):
+            return await self._release(row)
         session = await self.join(row, follow=False)
         await session.stop()
         self.close_row(row)
+        return True
 
     def close_row(self, row: SessionRow) -> None:
         """Note that a session is over."""
@@ -128,8 +140,36 @@ class Engine:
 
     async def close(self) -> None:
         """Let go of every channel; sessions and jobs go on."""
+        self.tenancy.close()
         for connection in self._connections.values():
             await connection.close()
+
+    async def _find_rented(self, spec: SessionSpec, access: Access) -> SessionRow:
+        """The session asked for on its rented machine, which is rented first if need be."""
+
+        async def greet(contact: Contact) -> None:
+            connection = Connection(_load(find_provider(contact)).connect(contact, access), self._ping)
+            await connection.open()
+            await connection.request(Type.STATUS, {})
+            self._connections[find_provider(contact), contact.machine] = connection
+
+        def find_provider(contact: Contact) -> str:
+            return next(one.provider for one in self.tenancy.fleet.list_open() if one.label == contact.machine)
+
+        found = await self.tenancy.find(spec)
+        return found or await self.tenancy.rent(spec, greet)
+
+    async def _release(self, row: SessionRow) -> bool:
+        """End what runs on a rented machine, if it can be reached, and then the machine, whatever the former did."""
+        with suppress(CholineError, asyncio.TimeoutError):
+            session = await asyncio.wait_for(self.join(row, follow=False), _PATIENCE)
+            await asyncio.wait_for(session.stop(), _PATIENCE)
+        is_gone = await self.tenancy.release(row.machine)
+        connection = self._connections.pop((row.provider, row.machine), None)
+        if connection:
+            await connection.close()
+        self.close_row(row)
+        return is_gone
 
     def find_row(self, name: str) -> SessionRow:
         """An open session by its name, id or machine; raises UnknownSession."""
@@ -164,12 +204,26 @@ class Engine:
         async with self._connecting.setdefault((provider, machine), asyncio.Lock()):
             connection = self._connections.get((provider, machine))
             if connection and access.start:
-                connection.use(_find_way(provider, machine, access))
+                connection.use(self._find_way(provider, machine, access))
             elif connection is None:
-                connection = Connection(_find_way(provider, machine, access), self._ping)
+                connection = Connection(self._find_way(provider, machine, access), self._ping)
                 await connection.open()
                 self._connections[provider, machine] = connection
             return connection
+
+    def _find_way(self, provider: str, machine: str, access: Access) -> Transport:
+        try:
+            contact = self.tenancy.find_contact(machine) if _is_rented(provider) else Contact(machine)
+            return _load(provider).connect(contact, access)
+        except ConfigError as error:
+            raise RequestError(str(error), "Mend it and run the cell again.") from None
+
+    async def _agree(self, question: str) -> bool:
+        """Ask the user about money; nobody there is a no."""
+        try:
+            return (await self.prompts.ask(question, False)).strip().lower() in ("y", "yes")
+        except Unanswered:
+            return False
 
     def _note_stored(self, series: Series, seq: int) -> None:
         """In the store's thread: what is stored is acknowledged, and only that."""
@@ -182,21 +236,14 @@ class Engine:
             session.connection.send(Type.ACK, {"session": series.session, "rank": series.rank, "seq": seq})
 
 
-def _complete(spec: SessionSpec) -> SessionSpec:
+def _complete(spec: SessionSpec, row: SessionRow) -> SessionSpec:
     """What the provider adds: the interpreter, and on this machine the environment of whoever asks."""
-    provider = _load(spec.provider)
-    python = provider.find_python(spec.machine)
+    provider = _load(row.provider)
+    python = provider.find_python(row.machine)
     if provider.is_this_machine:
         return dataclasses.replace(spec, python=python, environment=copy_environment(), packages=())
     version = spec.version or "%d.%d" % sys.version_info[:2]
     return dataclasses.replace(spec, python=python, version=version, indexes=select_portable(read_settings(os.environ)))
-
-
-def _find_way(provider: str, machine: str, access: Access) -> Transport:
-    try:
-        return _load(provider).connect(Contact(machine), access)
-    except ConfigError as error:
-        raise RequestError(str(error), "Mend it and run the cell again.") from None
 
 
 def _load(name: str) -> Provider:
@@ -205,3 +252,7 @@ def _load(name: str) -> Provider:
     except KeyError:
         names = ", ".join(list_names())
         raise RequestError(f"There is no provider {name!r}.", f"Installed are: {names}.") from None
+
+
+def _is_rented(provider: str) -> bool:
+    return FREE not in _load(provider).capabilities

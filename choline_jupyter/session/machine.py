@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from choline_jupyter.errors import RequestError
+from choline_jupyter.model.offer import Wish
+from choline_jupyter.model.session import Trust
 from choline_jupyter.providers.provider import Access
+from choline_jupyter.providers.registry import list_names
 from choline_jupyter.session.project import describe_files
+from choline_jupyter.session.rent.limits import LIMITS, read_limits
+from choline_jupyter.session.rent.renter import Rent
+from choline_jupyter.session.rent.suppliers import is_rented
+from choline_jupyter.session.rent.wish import is_wish, read_wish
 from choline_jupyter.session.spec import SessionSpec
 from choline_jupyter.session.wishes import NONE, Wishes, read_wishes
 
@@ -45,6 +53,8 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
     """The session that the options mean; raises RequestError where they do not fit together."""
     host = options.text("host") or ""
     provider = options.text("provider") or ("ssh" if host else "local")
+    if _wants_rent(options, provider, host):
+        return _make_rented(name, options, command)
     if provider == "ssh" and not host:
         raise RequestError("The provider ssh needs a machine.", "Add --host user@name.")
     if host and provider != "ssh":
@@ -66,6 +76,68 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
         client=client,
         files=describe_files(Path.cwd(), is_isolated) if is_isolated or provider != "local" else None,
     )
+
+
+def limit_further(spec: SessionSpec, options: Values) -> SessionSpec:
+    """The same session with the limits that a later cell gives; raises RequestError where nothing is rented."""
+    given = [name for name in LIMITS if options.has(name)]
+    if not given:
+        return spec
+    if not spec.rent:
+        raise RequestError(f"--{given[0]} is for rented machines; this session costs nothing.", "Leave it out.")
+    return replace(spec, rent=replace(spec.rent, limits=read_limits(options, spec.rent.limits)))
+
+
+def _wants_rent(options: Values, provider: str, host: str) -> bool:
+    """Whether the options ask for a machine that costs money; raises RequestError for what no machine can be."""
+    named = options.text("provider") or ""
+    if named:
+        try:
+            if is_rented(named):
+                return True
+        except KeyError:
+            raise RequestError(
+                f"There is no provider {named!r}.", f"Installed are: {', '.join(list_names())}."
+            ) from None
+    limits = [name for name in LIMITS if options.has(name)]
+    if limits and not is_wish(options):
+        raise RequestError(f"--{limits[0]} is for rented machines.", "Add --gpu or --provider, or leave it out.")
+    if is_wish(options) and (host or named):
+        raise RequestError(
+            f"A machine of {provider} has what it has.", "Leave out --gpu and its like, or name a provider that rents."
+        )
+    return is_wish(options)
+
+
+def _make_rented(name: str, options: Values, command: tuple[str, ...]) -> SessionSpec:
+    """A session on a machine that is rented for it. Raises RequestError."""
+    host, is_isolated = options.has("host"), options.has("isolated")
+    if host or is_isolated:
+        raise RequestError(
+            f"--{'host' if host else 'isolated'} does not go with a rented machine.", "Leave one of the two out."
+        )
+    wishes = _find_wishes(options.text("env") or "", "rented")
+    rent = Rent(read_wish(options), read_limits(options), options.text("provider") or "")
+    return SessionSpec(
+        name,
+        rent.provider,
+        _describe_wish(rent.wish),
+        packages=wishes.packages,
+        are_found=not options.text("env"),
+        version=wishes.version,
+        command=command,
+        lease=rent.limits.lease,
+        trust=Trust.TRUSTED if options.has("trust") else Trust.RENTED,
+        client=_check_way(options)[1],
+        files=describe_files(Path.cwd(), False),
+        rent=rent,
+    )
+
+
+def _describe_wish(wish: Wish) -> str:
+    """In the user's words, for messages."""
+    gpu = f"{wish.count}x {wish.gpu}" if wish.count > 1 else wish.gpu
+    return " ".join(filter(None, (gpu or "a rented machine", "spot" if wish.is_spot else "", wish.region)))
 
 
 def _check_way(options: Values) -> tuple[str, str]:

@@ -6,6 +6,7 @@ where it belongs; one given twice, without its value, or with one it does not ta
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
 SCRIPT_HINT = f"The script's own arguments go behind --, as in {PROGRAM} train.py -- ARGS."
 
-Value = bool | int | str | tuple[str, ...] | None
+_GPUS = re.compile(r"--[1-9][0-9]*x[\w.-]+\Z")
+
+Value = bool | int | float | str | tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,14 @@ class Values:
         assert isinstance(value, tuple), name
         return value
 
+    def amount(self, name: str) -> float | None:
+        """A MONEY option's value, in USD."""
+        value = self.items[name]
+        assert value is None or isinstance(value, float), name
+        return value
+
     def number(self, name: str) -> int | None:
-        """A COUNT's value, or a DURATION's in seconds."""
+        """A COUNT's value, a DURATION's in seconds, a SIZE's in bytes."""
         value = self.items[name]
         assert value is None or (isinstance(value, int) and not isinstance(value, bool)), name
         return value
@@ -79,7 +88,7 @@ class Reader:
         words: list[str] = []
         remaining = deque(tokens)
         while remaining:
-            token = remaining.popleft()
+            token = _spell_out(remaining.popleft())
             if not is_option(token):
                 words.append(token)
                 continue
@@ -132,6 +141,11 @@ class Reader:
         if self._target == COMMAND:
             return self._program
         return self._target if self._target == CELL else f"{self._program} {self._target}"
+
+
+def _spell_out(token: str) -> str:
+    """`--4x3090` means `--gpu=4x3090`."""
+    return f"--gpu={token[2:]}" if _GPUS.match(token) else token
 
 
 def is_option(word: str) -> bool:

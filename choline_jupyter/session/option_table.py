@@ -20,6 +20,8 @@ COMMAND = "choline"  # the command with neither verb nor script
 
 NAME_LENGTH = 80  # characters of a session's or job's name
 _DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?\Z")
+_MONEY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?\Z")
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?([KMGT])i?B?\Z", re.IGNORECASE)
 _COUNT = re.compile(r"[1-9][0-9]{0,8}\Z")
 
 
@@ -31,6 +33,8 @@ class Kind(enum.Enum):
     TEXT = "TEXT"  # printable, not blank
     DURATION = "DURATION"  # 90s, 30m, 2h, 1h30m; read as seconds
     COUNT = "N"  # a whole number from 1
+    MONEY = "USD"  # an amount, 0.01 or more
+    SIZE = "SIZE"  # 40GB, 512MB, 1TB; read as bytes
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,20 @@ class Table:
 _RUN = (CELL, SCRIPT)
 _FILES = (*_RUN, "files")
 _REACH = (*_RUN, "doctor", "offers", "stop")
+_RENT = (*_RUN, "offers")
 
 TABLE = Table(
     options=(
         Option("session", Kind.TEXT, "the session of this name", (*_RUN, "get"), "NAME", NAME_LENGTH),
-        Option("provider", Kind.TEXT, "where the machine comes from (default: local)", _RUN, "NAME", NAME_LENGTH),
+        Option("provider", Kind.TEXT, "where the machine comes from (default: local)", _RENT, "NAME", NAME_LENGTH),
+        Option("gpu", Kind.TEXT, "a machine with these GPUs: a100, 4xa100 or a100:4", _RENT, "[N x]MODEL", NAME_LENGTH),
+        Option("memory", Kind.SIZE, "any GPU with at least so much memory", _RENT),
+        Option("spot", Kind.FLAG, "one that may be taken away, for less", _RENT),
+        Option("region", Kind.TEXT, "where it stands, in the provider's words", _RENT, "REGION", NAME_LENGTH),
+        Option("max-price", Kind.MONEY, "at most so much per hour", _RENT, "USD"),
+        Option("budget", Kind.MONEY, "what the machine may cost in all", _RUN),
+        Option("lease", Kind.DURATION, "how long it may be idle before it ends itself (default: 30m)", _RUN),
+        Option("deadline", Kind.DURATION, "how long it may live at all (default: 8h)", _RUN),
         Option(
             "host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _REACH, "HOST"
         ),
@@ -129,7 +142,9 @@ TABLE = Table(
         Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _RUN),
         Option("all", Kind.FLAG, "every session", ("stop",), instead_of="SESSION"),
         Option("purge", Kind.FLAG, "remove all that choline keeps on the machine, too", ("stop",)),
-        Option("yes", Kind.FLAG, "do not ask first", ("stop",)),
+        Option("yes", Kind.FLAG, "do not ask first", (SCRIPT, "stop", "gc")),
+        Option("adopt", Kind.FLAG, "take unknown machines of this client into the ledger instead", ("gc",)),
+        Option("csv", Kind.FLAG, "as a table for other programs", ("budget",)),
         Option("help", Kind.FLAG, "show this text", (COMMAND, SCRIPT, VERB)),
         Option("version", Kind.FLAG, "print the version", (COMMAND,)),
     ),
@@ -149,19 +164,25 @@ TABLE = Table(
         ),
         Verb("pull", "bring home what a job has written", (Positional("JOB", required=True),)),
         Verb("offers", "what machines there are, what they have and cost"),
+        Verb("budget", "what was spent, what may be, and what costs money now"),
+        Verb("gc", "find what runs and is not wanted or not known, and end it"),
         Verb("doctor", "check this machine and the way to the others, and say what to mend"),
     ),
 )
 
 
-def read_value(option: Option, text: str) -> str | int | tuple[str, ...]:
-    """`text` as a value of the option: TEXT as it is, DURATION in seconds, COUNT, LIST; raises RequestError."""
+def read_value(option: Option, text: str) -> str | int | float | tuple[str, ...]:
+    """`text` as a value of the option: TEXT as it is, DURATION in seconds, SIZE in bytes; raises RequestError."""
     if option.kind is Kind.LIST:
         return tuple(read_text(f"--{option.name}", part, option.limit) for part in text.split(","))
     if option.kind is Kind.DURATION:
         return _read_duration(option, text)
     if option.kind is Kind.COUNT:
         return _read_count(option, text)
+    if option.kind is Kind.MONEY:
+        return _read_money(option, text)
+    if option.kind is Kind.SIZE:
+        return _read_size(option, text)
     return read_text(f"--{option.name}", text, option.limit)
 
 
@@ -193,3 +214,16 @@ def _read_count(option: Option, text: str) -> int:
     if not _COUNT.match(text):
         raise RequestError(f"--{option.name} {quote(text)} is no count.", "Write a whole number from 1.")
     return int(text)
+
+
+def _read_money(option: Option, text: str) -> float:
+    if not _MONEY.match(text) or float(text) <= 0:
+        raise RequestError(f"--{option.name} {quote(text)} is no amount of money.", "Write USD like 5 or 0.50.")
+    return float(text)
+
+
+def _read_size(option: Option, text: str) -> int:
+    match = _SIZE.match(text)
+    if not match or not float(match[1]):
+        raise RequestError(f"--{option.name} {quote(text)} is no size.", "Write it like 40GB.")
+    return int(float(match[1]) * (1 << 10 * (1 + "KMGT".index(match[2].upper()))))

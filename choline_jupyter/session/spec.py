@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.model.session import SessionRow, Trust
+
+if TYPE_CHECKING:
+    from choline_jupyter.session.rent.renter import Rent
 
 LEASE = 1800.0
 
@@ -22,6 +25,7 @@ class SessionSpec:
     `packages` (PEP 508) are what its environment holds besides ipykernel; `are_found` if the user's code says so and not
     the user, `version` is the Python wanted, `indexes` (by pip's names) where they come from.
     `files` (`session.project.describe_files`) is for sessions that do not have the folder's own files.
+    `rent` is set for a session that needs a rented machine: `provider` and `machine` are empty then.
     `accept_key` is the fingerprint of an unknown host key that the user has accepted, `client` the ssh client wanted.
     """
 
@@ -41,6 +45,7 @@ class SessionSpec:
     accept_key: str = ""
     client: str = ""
     files: dict[str, Any] | None = None
+    rent: Rent | None = None
 
     def matches(self, row: SessionRow) -> bool:
         """Whether an existing session is the one asked for."""

@@ -46,6 +46,7 @@ class Type(enum.IntEnum):
     PROBE = 19  # client: what has this machine
     FETCH = 20  # client: a piece of a blob; the reply's body has it
     DROP = 21  # client: a blob has arrived and is not needed over there
+    LIMIT = 23  # client: how long this machine may live, and idle
     WANT = 22  # agent: files that a session's kernels wait for
 
 

@@ -1,0 +1,164 @@
+"""The fleet: every instance of this ledger, what it costs, and how it is reached.
+
+Made by `session.engine`; its methods block for a commit of some milliseconds, so the event loop calls them through
+`run`. Everything that is true of an instance is in the ledger; nothing is kept here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from choline_jupyter.ledger.file_lock import FileLock
+from choline_jupyter.ledger.ledger import Ledger
+from choline_jupyter.ledger.trouble import StoreError
+from choline_jupyter.model.instance import InstanceRow, InstanceState
+from choline_jupyter.model.offer import Offer, Price, read_offer
+from choline_jupyter.providers.provider import Contact, Sighting
+from choline_jupyter.providers.rented import forget_host, note_host
+from choline_jupyter.session.rent.meter import Cost, find_hourly, find_seconds, measure_cost
+
+PREFIX = "choline"
+USABLE = (InstanceState.READY, InstanceState.BUSY, InstanceState.IDLE)
+_Result = TypeVar("_Result")
+
+
+class Fleet:
+    """The instances in the ledger of `directory`. `clock` gives seconds since the epoch. No thread of its own."""
+
+    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
+        self.keys = directory / "keys"
+        self.clock = clock
+        self._directory, self._locks = directory, directory / "renting"
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Opened when money is first asked about: whoever rents nothing has no such file."""
+        return Ledger(self._directory)
+
+    def close(self) -> None:
+        """Close the ledger, if it was opened."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+
+    async def run(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
+        """A method of this or of the ledger, in an executor."""
+        return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+    def make_label(self) -> str:
+        """A label that was never used: of this ledger, found again by `is_own`."""
+        return f"{PREFIX}-{self.ledger.find_client()}-{secrets.token_hex(5)}"
+
+    def is_own(self, label: str) -> bool:
+        """Whether a label is of this ledger's making."""
+        return label.startswith(f"{PREFIX}-{self.ledger.find_client()}-")
+
+    def hold(self, label: str) -> FileLock:
+        """While this lock is held, somebody is at work on the instance: the reconciler leaves it alone."""
+        self._locks.mkdir(mode=0o700, exist_ok=True)
+        lock = FileLock(self._locks / f"{label}.lock")
+        lock.seize(0)
+        return lock
+
+    def is_held(self, label: str) -> bool:
+        """Whether somebody is at work on it now, in whatever process."""
+        path = self._locks / f"{label}.lock"
+        if not path.exists():
+            return False
+        lock = FileLock(path)
+        try:
+            return not lock.seize(0)
+        finally:
+            lock.close()
+
+    def list_open(self, provider: str = "") -> list[InstanceRow]:
+        """What may still exist, of one provider or of all."""
+        return [row for row in self.ledger.list_instances(open_only=True) if provider in ("", row.provider)]
+
+    def find_contact(self, row: InstanceRow) -> Contact:
+        """How an instance is reached; its key is on the disk then."""
+        note_host(self.keys, row.label, row.address, row.host_key)
+        return Contact(row.label, row.handle, row.address, row.host_key, self.keys)
+
+    def note(self, row: InstanceRow, state: InstanceState, handle: str | None = None) -> None:
+        """What became of it; one that is gone costs nothing from now on."""
+        self.ledger.update_instance(row.id, state, handle)
+        if state is InstanceState.GONE:
+            self.ledger.money.note_rate(row.id, self.clock(), 0.0, 0.0)
+            forget_host(self.keys, row.label)
+            with suppress(OSError):
+                (self._locks / f"{row.label}.lock").unlink(missing_ok=True)
+
+    def note_sighting(self, row: InstanceRow, sighting: Sighting) -> None:
+        """What its provider has told of it: where it is, what it costs."""
+        if sighting.address and sighting.address != row.address:
+            self.ledger.note_address(row.id, sighting.address)
+        if sighting.billed is not None:
+            self.ledger.money.note_bill(row.id, sighting.billed)
+        self._note_price(row, sighting)
+
+    def _note_price(self, row: InstanceRow, sighting: Sighting) -> None:
+        price = read_price(row)
+        hour = price.hour if sighting.hour is None else sighting.hour
+        is_stopped = sighting.state in (InstanceState.STOPPED, InstanceState.PREEMPTED)
+        disk = price.find_hourly(row.disk, is_stopped) - (0.0 if is_stopped else price.hour)
+        self.ledger.money.note_rate(row.id, self.clock(), 0.0 if is_stopped else hour, disk)
+
+    def find_cost(self, row: InstanceRow) -> Cost:
+        """What it has cost so far."""
+        money = self.ledger.money
+        until = self.clock()
+        return measure_cost(money.list_periods(row.id), money.find_transfer(row.id), read_price(row), until)
+
+    def find_cost_since(self, since: float) -> Cost:
+        """What all instances have cost since then; one that is older counts with what came later only."""
+        total = Cost()
+        for row in self.ledger.list_instances():
+            if row.ended_at is None or row.ended_at >= since:
+                total = total.plus(self._find_part(row, since))
+        return total
+
+    def find_reserved(self) -> float:
+        """What the budgets of open instances allow them beyond what they have cost."""
+        return sum(max(0.0, row.budget - self.find_cost(row).total) for row in self.list_open())
+
+    def find_left(self, row: InstanceRow) -> float:
+        """Seconds until its budget is spent at the price of now, or its deadline is reached."""
+        hourly = find_hourly(self.ledger.money.list_periods(row.id))
+        return min(find_seconds(row.budget - self.find_cost(row).total, hourly), row.deadline_at - self.clock())
+
+    def describe(self, row: InstanceRow) -> str:
+        """`4x RTX 3090 on vast, 1.20 USD/h`."""
+        offer, hourly = find_offer(row), find_hourly(self.ledger.money.list_periods(row.id))
+        return f"{offer.gpus or 'a machine'} on {row.provider}, {hourly:.2f} USD/h"
+
+    def describe_billing(self, rows: Sequence[InstanceRow] | None = None) -> tuple[str, ...]:
+        """A phrase for each instance that costs money now."""
+        with suppress(StoreError):
+            return tuple(self.describe(row) for row in (self.list_open() if rows is None else rows))
+        return ()
+
+    def _find_part(self, row: InstanceRow, since: float) -> Cost:
+        money = self.ledger.money
+        periods = [period._replace(since=max(period.since, since)) for period in money.list_periods(row.id)]
+        moved = money.find_transfer(row.id) if row.created_at >= since else (0, 0)
+        return measure_cost(periods, moved, read_price(row), max(self.clock(), since))
+
+
+def find_offer(row: InstanceRow) -> Offer:
+    """The offer that an instance came of; one that cannot be read costs what the ledger has noted."""
+    try:
+        return read_offer(row.offer)
+    except ValueError:
+        return Offer(row.provider, row.label)
+
+
+def read_price(row: InstanceRow) -> Price:
+    """The parts of its price."""
+    return find_offer(row).price

@@ -1,0 +1,115 @@
+"""The reconciler: makes ledger and provider agree, and ends what nobody wants any more.
+
+Called at the start, before each create and by the keeper every ten minutes. Promises: a listing that cannot be read
+changes nothing; what is not listed twice in a row is gone, and only then; what has another ledger's label is never
+touched; what is being worked on (its lock is held) is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import NamedTuple
+
+from choline_jupyter.model.instance import NEVER_LISTED, InstanceRow, InstanceState
+from choline_jupyter.providers.failure import ProviderFailure
+from choline_jupyter.providers.provider import Provider, Sighting
+from choline_jupyter.session.rent.fleet import PREFIX, USABLE, Fleet
+
+EVERY = 600.0  # seconds between two rounds of the keeper
+ABSENCES = 2  # listings in a row
+LATE = 900.0  # seconds after which a create whose answer was lost will not appear any more
+
+
+class Report(NamedTuple):
+    """What a round has found: instances of this ledger that the ledger does not know, and those of others."""
+
+    strays: list[Sighting]
+    foreign: list[Sighting]
+
+
+async def reconcile(fleet: Fleet, provider: Provider) -> Report:
+    """One round; raises ProviderFailure when the provider could not be read, and then nothing was concluded."""
+    rows = await fleet.run(fleet.list_open, provider.name)
+    listing = await provider.list_mine()
+    by_label = {sighting.label: sighting for sighting in listing if sighting.label}
+    by_handle = {sighting.handle: sighting for sighting in listing}
+    for row in rows:
+        await _settle(fleet, provider, row, by_label.get(row.label) or by_handle.get(row.handle or " "))
+    known = {row.label for row in await fleet.run(fleet.ledger.list_instances)}
+    strange = [one for one in listing if one.label.startswith(f"{PREFIX}-") and one.label not in known]
+    owned = [await fleet.run(fleet.is_own, one.label) for one in strange]
+    return Report(
+        [one for one, is_own in zip(strange, owned, strict=True) if is_own],
+        [one for one, is_own in zip(strange, owned, strict=True) if not is_own],
+    )
+
+
+async def destroy(fleet: Fleet, provider: Provider, row: InstanceRow) -> bool:
+    """Ask for an instance's end; whether the provider has taken it. It is gone when it is not listed any more.
+
+    `unknown` means from here on that its end is wanted, `destroying` that the provider has taken it.
+    """
+    await fleet.run(fleet.note, row, InstanceState.UNKNOWN)
+    try:
+        handle = row.handle or await _find_handle(provider, row)
+        if not handle:
+            return False
+        await provider.destroy(handle)
+    except ProviderFailure:
+        return False
+    await fleet.run(fleet.note, row, InstanceState.DESTROYING, handle)
+    return True
+
+
+async def confirm_gone(fleet: Fleet, provider: Provider, row: InstanceRow, tries: int = 10, delay: float = 0.5) -> bool:
+    """Look until two listings do not have it; whether it is gone for sure."""
+    for _ in range(tries):
+        try:
+            await reconcile(fleet, provider)
+        except ProviderFailure:
+            pass
+        if row.id not in {one.id for one in await fleet.run(fleet.list_open, provider.name)}:
+            return True
+        await asyncio.sleep(delay)
+    return False
+
+
+async def _find_handle(provider: Provider, row: InstanceRow) -> str:
+    return next((one.handle for one in await provider.list_mine() if one.label == row.label), "")
+
+
+async def _settle(fleet: Fleet, provider: Provider, row: InstanceRow, sighting: Sighting | None) -> None:
+    if await fleet.run(fleet.is_held, row.label):
+        return
+    if sighting is None or sighting.state is InstanceState.GONE:
+        await _note_absence(fleet, row)
+        return
+    if row.absences:
+        await fleet.run(fleet.ledger.note_absences, row.id, 0)
+    if not row.handle:
+        await fleet.run(fleet.note, row, row.state, sighting.handle)
+        row = dataclasses.replace(row, handle=sighting.handle)
+    await fleet.run(fleet.note_sighting, row, sighting)
+    if await _is_unwanted(fleet, row, sighting):
+        await destroy(fleet, provider, row)
+    elif sighting.state in (InstanceState.PREEMPTED, InstanceState.STOPPED) and row.state is not sighting.state:
+        await fleet.run(fleet.note, row, sighting.state)
+
+
+async def _is_unwanted(fleet: Fleet, row: InstanceRow, sighting: Sighting) -> bool:
+    """Nobody waits for it, it will never run, its end has come, or its end was asked for and has not come."""
+    if row.state not in (*USABLE, InstanceState.STOPPED, InstanceState.PREEMPTED):
+        return True
+    return sighting.state is InstanceState.DEAD or await fleet.run(fleet.find_left, row) <= 0
+
+
+async def _note_absence(fleet: Fleet, row: InstanceRow) -> None:
+    """What has never been listed may still come, however often it was not: it is looked for until it is late."""
+    is_late = fleet.clock() - row.created_at > LATE
+    if row.absences == NEVER_LISTED and not is_late and row.state is not InstanceState.DESTROYING:
+        return
+    absences = max(row.absences, 0) + 1
+    await fleet.run(fleet.ledger.note_absences, row.id, absences)
+    if absences >= ABSENCES:
+        await fleet.run(fleet.note, row, InstanceState.GONE)

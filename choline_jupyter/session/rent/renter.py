@@ -1,0 +1,275 @@
+"""The renter: from a wish to a machine that answers, or to nothing that costs money.
+
+Called by `session.engine` when a session needs a rented machine. Promises: intent before create, a fresh label for each
+try, never the same create twice (reliability.md section 2.3: 0 leaks in 675 runs); every stage has a deadline, after
+which the next offer is tried; whoever cancels leaves nothing running that is not being ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from choline_jupyter.errors import CholineError, RequestError
+from choline_jupyter.model.instance import InstanceRow, InstanceState
+from choline_jupyter.model.names import make_identifier
+from choline_jupyter.model.offer import GIB, Wish
+from choline_jupyter.providers.failure import KeyRejected, ProviderFailure, Refused, Throttled
+from choline_jupyter.providers.keys import KeyPair, find_own_key, make_key
+from choline_jupyter.providers.provider import STARTUP, Order, Provider, Sighting
+from choline_jupyter.providers.startup import make_startup, make_watchdog
+from choline_jupyter.session.rent.fleet import Fleet
+from choline_jupyter.session.rent.limits import Limits
+from choline_jupyter.session.rent.market import FAILED, Found, Plan, Ranked, survey
+from choline_jupyter.session.rent.meter import find_seconds, render_money
+from choline_jupyter.session.rent.reconciler import destroy, reconcile
+
+TRIES = 5  # offers
+_FIRST_LOOK, _LAST_LOOK = 0.5, 5.0  # seconds between two looks at a machine that boots
+_FIRST_CONTACT = 900.0  # seconds beyond its boot that it waits for us before it ends itself
+_TOLERANCE = 1.02  # of the price at which it was offered
+_PATIENCE = 5  # tries of a call that was throttled
+
+Tell = Callable[[str, str], None]  # stage, what is being done
+Pause = Callable[[float], Awaitable[None]]
+
+
+class NoMachine(CholineError):
+    """None of the offers came to run."""
+
+
+@dataclass(frozen=True)
+class Rent:
+    """A machine wanted for a session: what, from whom (empty: from anybody), within which limits, for what run."""
+
+    wish: Wish
+    limits: Limits
+    provider: str = ""
+    plan: Plan = field(default_factory=Plan)
+    image: str = ""
+
+
+class _Next(Exception):
+    """An offer has come to nothing: its machine, if there is one, is ended and the next one is tried."""
+
+
+class _Try(NamedTuple):
+    """One offer being tried."""
+
+    row: InstanceRow
+    order: Order
+    provider: Provider
+
+
+class Renter:
+    """Rents for one engine, in its loop. `agree(question)` asks the user, `greet(machine)` returns when the machine has
+    let us in, `pause` waits.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        providers: Sequence[Provider],
+        agree: Callable[[str], Awaitable[bool]],
+        greet: Callable[[InstanceRow], Awaitable[None]],
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        self._fleet, self._providers = fleet, providers
+        self._agree, self._greet, self._pause = agree, greet, pause
+
+    async def rent(self, rent: Rent, session: str, epoch: int, tell: Tell) -> InstanceRow:
+        """A machine that runs and has an address. Raises RequestError, NoMachine, what the user's interrupt raises."""
+        tell("offers", "looking for offers")
+        found = await self.find_offers(rent)
+        chosen = [one for one in found.offers if not one.offer.price.is_free][:TRIES]
+        if not chosen:
+            raise NoMachine("No offer fits.", _advise(rent, found.notes), self._fleet.describe_billing())
+        await self._get_consent(rent, chosen[0])
+        reasons = []
+        for number, ranked in enumerate(chosen, 1):
+            tell("renting", f"renting {ranked.offer.gpus or ranked.offer.name} from {ranked.offer.provider}")
+            try:
+                return await self._try(rent, ranked, session, epoch, tell)
+            except _Next as failure:
+                reasons.append(f"{ranked.offer.provider} {ranked.offer.name}: {failure}")
+                tell("offers", f"offer {number} came to nothing ({failure}); trying the next")
+        still = self._fleet.describe_billing()
+        raise NoMachine(
+            f"No machine came to run ({'; '.join(reasons)}).", "Run it again, or ask for another GPU.", still
+        )
+
+    async def find_offers(self, rent: Rent) -> Found:
+        """What could be rented now, cheapest run first; raises RequestError where nobody can be asked."""
+        asked = [one for one in self._providers if rent.provider in ("", one.name)]
+        if not asked:
+            raise RequestError(
+                f"The provider {rent.provider} cannot be used." if rent.provider else "No provider is configured.",
+                "`choline doctor` says what is missing; `choline login PROVIDER` takes a key.",
+            )
+        since = self._fleet.clock() - FAILED
+        failures = await self._fleet.run(self._fleet.ledger.money.list_failures, since)
+        return await survey(asked, rent.wish, rent.plan, failures)
+
+    async def _get_consent(self, rent: Rent, first: Ranked) -> None:
+        """Within the month's budget, and the user knows what it may cost."""
+        from choline_jupyter.providers.config import read_money
+        from choline_jupyter.session.rent.limits import check_month, find_month, needs_consent
+
+        settings, limits = read_money(), rent.limits
+        spent = await self._fleet.run(self._fleet.find_cost_since, find_month(self._fleet.clock()))
+        check_month(limits.budget, spent.total, await self._fleet.run(self._fleet.find_reserved), settings)
+        provider = next(one for one in self._providers if one.name == first.offer.provider)
+        asks = needs_consent(limits.budget, limits, settings) or provider.needs_laptop
+        if asks and not await self._agree(_ask_for(first, limits, provider)):
+            raise RequestError(
+                "Nothing was rented: nobody has agreed to it.",
+                "Set `auto_approve` under [money] of the configuration, or add --yes on the command line.",
+            )
+
+    async def _try(self, rent: Rent, ranked: Ranked, session: str, epoch: int, tell: Tell) -> InstanceRow:
+        """One offer, from intent to address; whatever happens, its machine is used or being ended."""
+        provider = next(one for one in self._providers if one.name == ranked.offer.provider)
+        await self._reconcile(provider)
+        one = await self._fleet.run(self._make_intent, rent, ranked, session, epoch, provider)
+        lock = self._fleet.hold(one.row.label)
+        try:
+            return await self._boot(one, tell)
+        except BaseException as error:
+            await asyncio.shield(asyncio.ensure_future(self._give_up(one, str(error))))
+            if isinstance(error, KeyRejected):
+                raise RequestError(str(error), error.hint, self._fleet.describe_billing()) from None
+            if isinstance(error, (ProviderFailure, _Next)):
+                raise _Next(str(error)) from None
+            raise
+        finally:
+            lock.close()
+
+    async def _reconcile(self, provider: Provider) -> None:
+        """Before each create; a listing that cannot be had is no reason to go on."""
+        try:
+            await reconcile(self._fleet, provider)
+        except ProviderFailure as failure:
+            raise _Next(f"what there is could not be listed: {failure}") from None
+
+    def _make_intent(self, rent: Rent, ranked: Ranked, session: str, epoch: int, provider: Provider) -> _Try:
+        """Everything about the instance, on the disk before its provider hears of it."""
+        offer, limits, now = ranked.offer, rent.limits, self._fleet.clock()
+        host, public = make_key(), find_own_key(self._fleet.keys)
+        disk = max(rent.plan.disk, GIB)
+        row = InstanceRow(
+            make_identifier("i"), provider.name, self._fleet.make_label(), session, offer.to_json(), created_at=now,
+            epoch=epoch, host_key=host.public, budget=limits.budget, deadline_at=now + limits.deadline,
+            lease=limits.lease, disk=disk,
+        )  # fmt: skip
+        self._fleet.ledger.record_intent(row)
+        seconds = min(limits.deadline, find_seconds(limits.budget, offer.price.find_hourly(disk)))
+        startup = _make_startup(provider, host, public, seconds)
+        order = Order(
+            row.label, offer, disk, seconds, public, host.private, startup, offer.price.hour if offer.is_spot else 0.0,
+            rent.image,
+        )  # fmt: skip
+        return _Try(row, order, provider)
+
+    async def _boot(self, one: _Try, tell: Tell) -> InstanceRow:
+        fleet, row = self._fleet, one.row
+        await fleet.run(self._begin, one)
+        handle = await self._create(one)
+        await fleet.run(fleet.note, row, InstanceState.BOOTING, handle)
+        tell("booting", "booting")
+        sighting = await self._wait(one, handle)
+        await fleet.run(fleet.note_sighting, row, sighting)
+        machine = next(found for found in await fleet.run(fleet.list_open) if found.id == row.id)
+        tell("booting", "connecting for the first time")
+        await self._greet(machine)
+        await fleet.run(fleet.note, row, InstanceState.READY)
+        return replace(machine, state=InstanceState.READY)
+
+    def _begin(self, one: _Try) -> None:
+        """It may cost money from the moment in which it is asked for."""
+        price = one.order.offer.price
+        disk = price.find_hourly(one.order.disk) - price.hour
+        self._fleet.note(one.row, InstanceState.CREATING)
+        self._fleet.ledger.money.note_rate(one.row.id, self._fleet.clock(), price.hour, disk)
+
+    async def _create(self, one: _Try) -> str:
+        """Its handle. An answer that was lost is looked for by the label; a no of which we are sure is the end of it."""
+        for delay in (1.0, 2.0, 4.0, 8.0, 0.0):
+            try:
+                return await one.provider.create(one.order)
+            except Throttled as failure:  # it has created nothing, so the label is still unused
+                if failure.is_quota or not delay:
+                    raise
+                await self._pause(max(delay, failure.delay))
+            except Refused:
+                raise
+            except ProviderFailure as failure:
+                return await self._look_for(one, failure)
+        raise _Next("it wants fewer calls")
+
+    async def _look_for(self, one: _Try, failure: ProviderFailure) -> str:
+        for sighting in await one.provider.list_mine():
+            if sighting.label == one.row.label:
+                return sighting.handle
+        raise _Next(str(failure)) from None
+
+    async def _wait(self, one: _Try, handle: str) -> Sighting:
+        """Until it runs and has an address, at the price that was offered."""
+        deadline = self._fleet.clock() + one.provider.boot
+        delay = _FIRST_LOOK
+        while self._fleet.clock() < deadline:
+            sighting = await self._look(one.provider, handle)
+            if sighting and sighting.state is InstanceState.READY:
+                return _check_price(sighting, one.order)
+            if sighting and sighting.state in (InstanceState.DEAD, InstanceState.PREEMPTED, InstanceState.GONE):
+                raise _Next(sighting.reason or f"it is {sighting.state.value}")
+            await self._pause(delay)
+            delay = min(2 * delay, _LAST_LOOK)
+        raise _Next(f"it did not run within {one.provider.boot:.0f} seconds")
+
+    async def _look(self, provider: Provider, handle: str) -> Sighting | None:
+        """A provider that fails to tell is asked again, until the boot's deadline; a key that is no more is not."""
+        try:
+            return await provider.describe(handle)
+        except KeyRejected:
+            raise
+        except ProviderFailure:
+            return None
+
+    async def _give_up(self, one: _Try, reason: str) -> None:
+        """End what may have been made; what cannot be ended now stays open in the ledger for the reconciler."""
+        row = next((row for row in await self._fleet.run(self._fleet.list_open) if row.id == one.row.id), None)
+        if row:
+            host = one.order.offer.host
+            await self._fleet.run(self._fleet.ledger.money.note_failure, row.provider, host, reason[:200])
+            await destroy(self._fleet, one.provider, row)
+
+
+def _check_price(sighting: Sighting, order: Order) -> Sighting:
+    offered = max(order.offer.price.hour, order.bid)
+    if sighting.hour is not None and sighting.hour > offered * _TOLERANCE:
+        raise _Next(f"its price is {sighting.hour:.2f} USD/h now, and {offered:.2f} were offered")
+    return sighting
+
+
+def _make_startup(provider: Provider, host: KeyPair, public: str, seconds: float) -> str:
+    """What its first process runs, where the provider lets it."""
+    if STARTUP not in provider.capabilities:
+        return ""
+    finish = provider.find_end()
+    watchdog = make_watchdog(provider.boot + _FIRST_CONTACT, seconds, finish) if finish else ""
+    return make_startup(host.private, public, watchdog, provider.user)
+
+
+def _ask_for(first: Ranked, limits: Limits, provider: Provider) -> str:
+    offer = first.offer
+    machine = f"{offer.gpus or offer.name} on {offer.provider} for {offer.price.hour:.2f} USD/h"
+    warning = " It cannot end itself: this laptop has to be there to end it." if provider.needs_laptop else ""
+    return f"Rent {machine}, at most {render_money(limits.budget)} in all?{warning} [y/N] "
+
+
+def _advise(rent: Rent, notes: Sequence[str]) -> str:
+    under = f" under {rent.wish.max_price:g} USD/h" if rent.wish.max_price is not None else ""
+    said = f" ({' '.join(notes)})" if notes else ""
+    return f"Nobody has {rent.wish.gpu or 'such a machine'}{under} now{said}; `choline offers` shows what there is."

@@ -1,0 +1,174 @@
+"""The tenancy: which rented machine a session lives on, found or rented, limited while it runs, ended with the session.
+
+Made by `session.engine`, which opens the connections; lives in its loop. It is all that the engine knows of money.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from choline_jupyter.errors import CholineError, HostError, SessionEnded
+from choline_jupyter.ledger.event_store import EventStore
+from choline_jupyter.model.instance import InstanceRow
+from choline_jupyter.model.names import make_identifier
+from choline_jupyter.model.session import SessionRow, SessionState
+from choline_jupyter.providers.failure import ProviderFailure
+from choline_jupyter.providers.provider import Contact, Provider
+from choline_jupyter.session.rent.fleet import USABLE, Fleet, find_offer
+from choline_jupyter.session.rent.market import fits
+from choline_jupyter.session.rent.reconciler import confirm_gone, destroy
+from choline_jupyter.session.rent.renter import Renter
+from choline_jupyter.session.rent.suppliers import load_rented
+from choline_jupyter.session.rent.waiting import WaitingLine
+from choline_jupyter.session.spec import SessionSpec
+from choline_jupyter.wire.frame import Type
+
+GREETING = 180.0  # seconds from `running` until the machine lets us in
+_AGAIN = 1.0
+_TICK = 1.0
+_EVERY = 30.0  # seconds between two looks at what a machine has cost
+
+Greet = Callable[[Contact], Awaitable[Any]]
+Request = Callable[[Type, dict[str, Any]], Awaitable[dict[str, Any]]]
+Agree = Callable[[str], Awaitable[bool]]
+
+
+class Tenancy:
+    """Owns one task for each machine that is used in this process: it tells the machine how long its budget lasts."""
+
+    def __init__(self, fleet: Fleet, store: EventStore, agree: Agree) -> None:
+        self.fleet, self._store, self._agree = fleet, store, agree
+        self._meters: dict[str, asyncio.Task[None]] = {}
+
+    async def find(self, spec: SessionSpec) -> SessionRow | None:
+        """The open session of this name whose machine is what is asked for."""
+        rows = [row for row in self._store.list_sessions() if row.state.is_open and row.name == spec.name]
+        machines = {row.label: row for row in await self.fleet.run(self.fleet.list_open)}
+        for row in rows:
+            machine = machines.get(row.machine)
+            if machine and machine.state in USABLE and _suits(spec, machine):
+                await self.fleet.run(self._limit, machine, spec)
+                return row
+        return None
+
+    async def rent(self, spec: SessionSpec, greet: Greet) -> SessionRow:
+        """A machine for a new session, which has let us in. Raises CholineError."""
+        assert spec.rent
+        session, line = make_identifier("s"), WaitingLine()
+        providers = await self.fleet.run(load_rented)
+        renter = Renter(self.fleet, providers, self._agree, lambda machine: self._greet(machine, greet))
+        ticking = asyncio.get_running_loop().create_task(self._tick(line, session))
+        try:
+            machine = await renter.rent(spec.rent, session, 1, line.tell)
+        except BaseException:
+            line.tick(await self.fleet.run(self._find_session_cost, session))
+            line.close("nothing was kept" + self._tell_left(session))
+            raise
+        finally:
+            ticking.cancel()
+        line.close(f"{find_offer(machine).gpus or 'the machine'} on {machine.provider} is there")
+        row = SessionRow(
+            session, spec.name, machine.provider, machine.label, spec.directory, 1, SessionState.READY,
+            self.fleet.clock(), spec.trust,
+        )  # fmt: skip
+        self._store.save_session(row)
+        await self.fleet.run(self._store.flush)
+        return row
+
+    def _limit(self, machine: InstanceRow, spec: SessionSpec) -> None:
+        """What a later cell says of a machine's limits: its budget can only be lowered."""
+        assert spec.rent
+        limits = spec.rent.limits
+        self.fleet.ledger.limit_instance(
+            machine.id, min(limits.budget, machine.budget), limits.lease, machine.created_at + limits.deadline
+        )
+
+    def find_contact(self, label: str) -> Contact:
+        """How the machine of this label is reached; raises SessionEnded when there is none any more."""
+        return self.fleet.find_contact(self._find(label))
+
+    def start_meter(self, label: str, request: Request) -> None:
+        """From now on the machine knows how long its budget lasts, whatever becomes of this process."""
+        if label not in self._meters:
+            self._meters[label] = asyncio.get_running_loop().create_task(self._meter(label, request))
+
+    async def release(self, label: str) -> bool:
+        """End a machine; whether it is gone for sure. Raises CholineError when its provider cannot be used."""
+        meter = self._meters.pop(label, None)
+        if meter:
+            meter.cancel()
+        machine = self._find(label)
+        provider = self._load(machine.provider)
+        await destroy(self.fleet, provider, machine)
+        return await confirm_gone(self.fleet, provider, machine)
+
+    def close(self) -> None:
+        """Let go; machines go on as their limits say."""
+        for meter in self._meters.values():
+            meter.cancel()
+        self.fleet.close()
+
+    async def _tick(self, line: WaitingLine, session: str) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            line.tick(await self.fleet.run(self._find_session_cost, session))
+
+    def _find_session_cost(self, session: str) -> float:
+        rows = [row for row in self.fleet.ledger.list_instances() if row.session == session]
+        return sum(self.fleet.find_cost(row).total for row in rows)
+
+    def _tell_left(self, session: str) -> str:
+        """What is not known to be gone yet."""
+        left = [row for row in self.fleet.list_open() if row.session == session]
+        ending = ", ".join(self.fleet.describe_billing(left))
+        return f"; still being ended: {ending}" if left else ""
+
+    async def _greet(self, machine: InstanceRow, greet: Greet) -> None:
+        """Until it lets us in with the key that it was given; a machine that says `running` may not listen yet."""
+        deadline = self.fleet.clock() + GREETING
+        contact = await self.fleet.run(self.fleet.find_contact, machine)
+        while True:
+            try:
+                await greet(contact)
+            except HostError as error:
+                if self.fleet.clock() > deadline:
+                    raise ProviderFailure(f"it does not let us in: {error.message}") from None
+            else:
+                return
+            await asyncio.sleep(_AGAIN)
+
+    async def _meter(self, label: str, request: Request) -> None:
+        is_first = True
+        while True:
+            with contextlib.suppress(HostError, SessionEnded):
+                machine = await self.fleet.run(self._find, label)
+                left = await self.fleet.run(self.fleet.find_left, machine)
+                wish = {"left": left, "lease": machine.lease, "touch": is_first}
+                await request(Type.LIMIT, wish)
+                is_first = False
+            await asyncio.sleep(_EVERY)
+
+    def _find(self, label: str) -> InstanceRow:
+        for machine in self.fleet.list_open():
+            if machine.label == label:
+                return machine
+        raise SessionEnded("The session's machine is gone.", "Run the cell again: it asks for another one.")
+
+    def _load(self, name: str) -> Provider:
+        for provider in load_rented(is_any=True):
+            if provider.name == name:
+                return provider
+        raise CholineError(
+            f"The provider {name} is not installed any more.", "Install it again, so that its machines can be ended.",
+            self.fleet.describe_billing(),
+        )  # fmt: skip
+
+
+def _suits(spec: SessionSpec, machine: InstanceRow) -> bool:
+    """Whether a machine is what a cell asks for; a cell that asks for nothing but the provider takes any of it."""
+    return bool(
+        spec.rent and spec.rent.provider in ("", machine.provider) and fits(find_offer(machine), spec.rent.wish)
+    )

@@ -1,0 +1,60 @@
+"""A provider in memory whose machines are real: each is an sshd that runs the startup script that it was ordered with.
+
+A machine ends itself by a file that it makes in its home, as one of a marketplace does by a call with its own key.
+"""
+
+from __future__ import annotations
+
+from choline_jupyter.model.instance import InstanceState
+from choline_jupyter.providers.provider import ANY, LABEL, SELF_DESTROY, STARTUP, Access, Contact, Order, Sighting
+from choline_jupyter.providers.rented import make_way
+from choline_jupyter.transport.channel import Transport
+from tests.fakes.machine import Machine
+from tests.fakes.memory_provider import MemoryProvider
+
+_LINGER = ("--linger", "1")
+
+
+class MachineProvider(MemoryProvider):
+    """Owns its machines until `close`."""
+
+    name = "memory"
+    capabilities = frozenset({LABEL, SELF_DESTROY, STARTUP})
+
+    def __init__(self, answers: tuple[str, ...] = (), lag: int = 0, offers: int = 3) -> None:
+        super().__init__(answers, lag, offers)
+        self.machines: dict[str, Machine] = {}
+
+    async def create(self, order: Order) -> str:
+        handle = await super().create(order)
+        self.machines[handle] = Machine(order.startup)
+        return handle
+
+    async def destroy(self, handle: str) -> None:
+        await super().destroy(handle)
+        if handle in self.machines:
+            self.machines[handle].end()
+
+    def connect(self, contact: Contact, access: Access = ANY) -> Transport:
+        return make_way(contact, access, _LINGER)
+
+    def find_end(self) -> str:
+        return "touch ~/ended"
+
+    def lives(self, handle: str) -> bool:
+        """Whether it costs money; one that has ended itself does not from the moment somebody looks."""
+        if handle in self.alive and (self.machines[handle].folder / "home/ended").exists():
+            del self.alive[handle]
+            self.machines[handle].end()
+        return handle in self.alive
+
+    def close(self) -> None:
+        for machine in self.machines.values():
+            machine.end()
+
+    def _see(self, handle: str) -> Sighting:
+        seen, machine = super()._see(handle), self.machines[handle]
+        if not self.lives(handle):
+            return Sighting(handle, seen.label, InstanceState.GONE)
+        state = seen.state if machine.listens() or seen.state is not InstanceState.READY else InstanceState.BOOTING
+        return Sighting(handle, seen.label, state, address=machine.address, hour=self.hour)
