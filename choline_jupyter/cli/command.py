@@ -5,6 +5,8 @@ Called by `cli.main`.
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +20,12 @@ from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import Bridge, get_bridge
 from choline_jupyter.session.console import Console, answer_on_terminal, find_status, write_event
-from choline_jupyter.session.keeper import start_keeper
-from choline_jupyter.session.live import is_end
+from choline_jupyter.session.keeping import start_keeper
+from choline_jupyter.session.live import LiveSession, is_end
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequest, VersionRequest, parse_command
 from choline_jupyter.session.outcome import Outcome, note_state, tell_notices
+from choline_jupyter.session.rent.ledger_report import render_job_cost
 from choline_jupyter.session.spec import SessionSpec
 from choline_jupyter.session.usage import PROGRAM, render_help
 from choline_jupyter.session.verbs import Verbs, confirm_on_terminal, find_version
@@ -66,7 +69,7 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     packed = pack(bridge, session, needs, request.options)
     header = {"msg_id": job_id, "pull": not request.options.has("no-pull"), **packed.header}
     bridge.post(session.run, job, script.read_text(errors="replace"), header, packed.extra)
-    console = Console(session, bridge)
+    console, begun = Console(session, bridge), time.monotonic()
     if is_detached:
         bridge.post(session.type_text, 1, "", True)
         start_keeper()
@@ -76,8 +79,20 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     status = console.follow(job_id)
     bridge.call(session.finish_fetches())
     tell_notices(session)
-    bridge.engine.close_row(session.row)
+    end_script(bridge, session, time.monotonic() - begun)
     return status
+
+
+def end_script(bridge: Bridge, session: LiveSession, seconds: float) -> None:
+    """A script's session ends with it, and its rented machine, of which is said what it took."""
+    tenancy, row = bridge.engine.tenancy, session.row
+    machine = tenancy.find_machine(row) if tenancy.is_rented(row) else None
+    if machine is None:
+        bridge.engine.close_row(row)
+        return
+    is_gone = bridge.call(bridge.engine.stop(row))
+    left = "" if is_gone else "; it is not known to be gone yet: `choline status`"
+    sys.stderr.write(f"choline: {render_job_cost(tenancy.fleet, machine, seconds)}{left}.\n")
 
 
 def complete_for_script(spec: SessionSpec, text: str, needs: Sequence[Need]) -> SessionSpec:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import RequestError, SessionEnded, UnknownJob
+from choline_jupyter.magic.cost_meter import CostMeter
 from choline_jupyter.magic.foreseen import foresee_notebook
 from choline_jupyter.magic.imports import CellImports
 from choline_jupyter.magic.luggage import Luggage
@@ -23,7 +24,7 @@ from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import get_bridge
 from choline_jupyter.session.consent import Consent, render_choices
-from choline_jupyter.session.keeper import start_keeper
+from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.machine import limit_further, make_spec
 from choline_jupyter.session.options import (
     CellRequest,
@@ -88,7 +89,9 @@ class Notebook:
         self._imports.require(stage.session, spec, code, find_count(self._shell))
         job = self._start(stage, code, request)
         if not request.options.has("detach"):
-            outcome = stage.follow(job)
+            meter = CostMeter(self._shell, self._bridge.engine.tenancy, stage.session.row)
+            outcome = stage.follow(job, tick=meter.tick)
+            meter.close()
             if outcome.failure:
                 self._luggage.forget()
             self._finish(stage, job, outcome)

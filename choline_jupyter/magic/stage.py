@@ -49,8 +49,8 @@ class Stage:
         self._redirected: dict[str, str] = {}
         session.feed.on_arrival = self._note_arrival
 
-    def follow(self, job: str, outcome: Outcome | None = None) -> Outcome:
-        """Show events until this job ends; an interrupt of the local kernel interrupts the job."""
+    def follow(self, job: str, outcome: Outcome | None = None, tick: Callable[[], None] = lambda: None) -> Outcome:
+        """Show events until this job ends; an interrupt of the local kernel interrupts the job. `tick` is called often."""
         self._mine.add(job)
         outcome = outcome or Outcome()
         with self._turn, Interrupts(lambda: self._interrupt(job)) as interrupts:
@@ -58,6 +58,7 @@ class Stage:
                 self._ask(outcome.question, interrupts)
             while outcome.failure is None:
                 event = self.session.feed.get(interrupts.patience)
+                tick()
                 if event is None:
                     interrupts.check(job)
                     outcome.failure = self.session.failure

@@ -82,6 +82,8 @@ class Bulk:
             try:
                 yield channel
             finally:
+                self._connection.bytes_sent += channel.bytes_sent
+                self._connection.bytes_received += channel.bytes_received
                 await channel.close()
 
 

@@ -69,6 +69,7 @@ class Connection:
     def __init__(self, transport: Transport, ping: float = PING) -> None:
         self.peer: dict[str, Any] = {}
         self.frames_sent = self.frames_received = 0
+        self.bytes_sent = self.bytes_received = 0  # of frames, those of further channels included
         self._transport = self._taken = transport
         self._period = ping
         self._channel: Channel | None = None
@@ -188,6 +189,7 @@ class Connection:
                 if not data:
                     break
                 self._heard = asyncio.get_running_loop().time()
+                self.bytes_received += len(data)
                 for frame in decoder.feed(data):
                     self.frames_received += 1
                     await self._deliver(frame)
@@ -282,6 +284,7 @@ class Connection:
     def _write(self, data: bytes) -> None:
         if self._channel and not self._channel.writer.is_closing():
             self.frames_sent += 1
+            self.bytes_sent += len(data)
             self._channel.writer.write(data)
 
 

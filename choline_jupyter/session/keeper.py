@@ -1,7 +1,8 @@
-"""The keeper: one process per user that follows detached jobs when no notebook does, and is gone when none is open.
+"""The keeper: one process per user that follows detached jobs and watches over rented machines when no notebook does.
 
-Started by the first `--detach` (`start_keeper`), elected by a file lock; nobody needs to start or know it. Promise: the
-events of a detached job arrive in the event store while notebooks are closed, and a job's end is noted.
+Started by the first `--detach` or rent (`session.keeping`), elected by a file lock, gone when nothing is open; nobody
+needs to start or know it. Promises: the events of a detached job arrive in the event store while notebooks are closed, and
+a job's end is noted; a rented machine is ended when its time is over, also if it does not do so by itself.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from contextlib import suppress
 
 from choline_jupyter.errors import CholineError
@@ -18,47 +17,24 @@ from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.ledger.location import find_data_directory
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.session.engine import Engine
+from choline_jupyter.session.keeping import LOCK
+from choline_jupyter.session.rent.caretaker import Caretaker
 
 _ROUND = 2.0
-_LOCK = "keeper.lock"
-
-
-def start_keeper() -> None:
-    """Start it in the background; one that finds another at work ends at once."""
-    subprocess.Popen(
-        [sys.executable, "-m", "choline_jupyter.session.keeper"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
-    )
-
-
-def find_keeper() -> int:
-    """The pid of the keeper, 0 when there is none."""
-    path = find_data_directory().path / _LOCK
-    lock = FileLock(path)
-    try:
-        if lock.seize(0):
-            return 0
-        return int(path.read_text() or 0)
-    except (OSError, ValueError):
-        return 0
-    finally:
-        lock.close()
 
 
 class Keeper:
-    """Owns the process's event loop; follows every session that has an open detached job."""
+    """Owns the process's event loop; follows every session that has an open detached job, and cares for machines."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._followed: set[str] = set()
+        self._caretaker = Caretaker(engine.tenancy.fleet, engine.store)
 
     async def serve(self) -> None:
-        """Follow until no detached job is open."""
-        while jobs := self._list_open():
+        """Go on until no detached job and no rented machine is open."""
+        while (jobs := self._list_open()) or await self._caretaker.is_needed():
+            await self._caretaker.care()
             for session in {job.session for job in jobs} - self._followed:
                 await self._follow(session)
             await asyncio.sleep(_ROUND)
@@ -96,7 +72,7 @@ async def _serve() -> None:
 
 def main() -> None:
     """Be the keeper unless there is one; look once more after letting go, for a job that came in between."""
-    path = find_data_directory().path / _LOCK
+    path = find_data_directory().path / LOCK
     lock = FileLock(path)
     if lock.seize(0):
         path.write_text(str(os.getpid()))

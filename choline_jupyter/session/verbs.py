@@ -17,11 +17,16 @@ from choline_jupyter.providers.provider import Access
 from choline_jupyter.session.bridge import Bridge
 from choline_jupyter.session.doctor import examine
 from choline_jupyter.session.host_check import examine_host
-from choline_jupyter.session.keeper import find_keeper
+from choline_jupyter.session.keeping import find_keeper
 from choline_jupyter.session.machine import Way, find_way
 from choline_jupyter.session.offers import collect_offers, render_offers
 from choline_jupyter.session.options import VerbRequest
 from choline_jupyter.session.prompts import Answer
+from choline_jupyter.session.rent.ledger_report import render_budget, write_csv
+from choline_jupyter.session.rent.limits import read_settings
+from choline_jupyter.session.rent.suppliers import load_rented
+from choline_jupyter.session.rent.verbs import look_around, show_market, sweep
+from choline_jupyter.session.rent.wish import is_wish, read_wish
 from choline_jupyter.session.report import render_logs, render_status
 
 _Result = TypeVar("_Result")
@@ -46,11 +51,13 @@ class Verbs:
         return perform(request, here)
 
     def _status(self, request: VerbRequest, here: str) -> str:
-        store = self._bridge.engine.store
+        store, fleet = self._bridge.engine.store, self._bridge.engine.tenancy.fleet
+        rented = self._call(look_around(fleet, store)) if fleet.is_used else []
         sessions = store.list_sessions()
         machines = {(row.provider, row.machine) for row in sessions if row.state.is_open}
         agents = {machine: self._ask(provider, machine) for provider, machine in machines}
-        return render_status(sessions, store.list_jobs(limit=20), agents, find_keeper())
+        text = render_status(sessions, store.list_jobs(limit=20), agents, find_keeper())
+        return "\n".join([text, *(["", "Rented machines", *rented] if rented else [])])
 
     def _logs(self, request: VerbRequest, here: str) -> str:
         store = self._bridge.engine.store
@@ -77,8 +84,12 @@ class Verbs:
         names = ", ".join(row.name for row in rows)
         if not request.options.has("yes") and self._confirm and not self._confirm(f"Stop {names}?"):
             return "Nothing was stopped."
-        for row in rows:
-            self._bridge.call(self._bridge.engine.stop(row))
+        left = [row for row in rows if not self._bridge.call(self._bridge.engine.stop(row))]
+        if left:
+            still = self._bridge.engine.tenancy.fleet.describe_billing()
+            return (
+                f"Stopped {names}, but a machine is not known to be gone yet; still costing money: {'; '.join(still)}."
+            )
         if request.options.has("all"):
             self._retire_agents(rows)
         return f"Stopped {names}; nothing of it runs any more."
@@ -93,7 +104,26 @@ class Verbs:
         return f"Stopped and removed all of choline on {names}."
 
     def _offers(self, request: VerbRequest, here: str) -> str:
-        return render_offers(self._call(collect_offers(self._bridge.engine, find_way(request.options))))
+        """The user's own machines; what can be rented, if that is asked for or anybody is ready."""
+        engine, provider = self._bridge.engine, request.options.text("provider") or ""
+        wish = read_wish(request.options)
+        if is_wish(request.options) or provider not in ("", "local", "ssh"):
+            return self._call(show_market(engine.tenancy.fleet, wish, provider))
+        own = render_offers(self._call(collect_offers(engine, find_way(request.options))))
+        if provider or request.options.has("host") or not load_rented():
+            return own
+        return f"{own}\n\n{self._call(show_market(engine.tenancy.fleet, wish))}"
+
+    def _budget(self, request: VerbRequest, here: str) -> str:
+        fleet = self._bridge.engine.tenancy.fleet
+        return write_csv(fleet) if request.options.has("csv") else render_budget(fleet, read_settings())
+
+    def _gc(self, request: VerbRequest, here: str) -> str:
+        adopts = request.options.has("adopt")
+        question = "End every machine with this client's label that the ledger does not know?"
+        if not adopts and not request.options.has("yes") and self._confirm and not self._confirm(question):
+            return "Nothing was ended."
+        return self._call(sweep(self._bridge.engine.tenancy.fleet, self._bridge.engine.store, adopts=adopts))
 
     def _doctor(self, request: VerbRequest, here: str) -> str:
         way = find_way(request.options)

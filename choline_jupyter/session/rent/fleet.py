@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from choline_jupyter.ledger.file_lock import FileLock
-from choline_jupyter.ledger.ledger import Ledger
+from choline_jupyter.ledger.ledger import FILE_NAME, Ledger
 from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.model.instance import InstanceRow, InstanceState
 from choline_jupyter.model.offer import Offer, Price, read_offer
@@ -41,6 +41,11 @@ class Fleet:
     def ledger(self) -> Ledger:
         """Opened when money is first asked about: whoever rents nothing has no such file."""
         return Ledger(self._directory)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything was ever rented here."""
+        return "ledger" in self.__dict__ or (self._directory / FILE_NAME).exists()
 
     def close(self) -> None:
         """Close the ledger, if it was opened."""

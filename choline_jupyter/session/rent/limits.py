@@ -38,11 +38,19 @@ def read_limits(options: Values, known: Limits | None = None) -> Limits:
     """
     asked = options.amount("budget")
     return Limits(
-        known.budget if known and asked is None else _find_budget(asked, _read_settings()),
+        known.budget if known and asked is None else _find_budget(asked, read_settings()),
         float(options.number("lease") or (known.lease if known else LEASE)),
         float(options.number("deadline") or (known.deadline if known else DEADLINE)),
         "yes" in options.items and options.has("yes"),
     )
+
+
+def read_settings() -> MoneySettings:
+    """The user's own limits; raises RequestError."""
+    try:
+        return read_money()
+    except ConfigError as error:
+        raise RequestError(str(error), "Mend it and run the cell again.") from None
 
 
 def check_month(budget: float, spent: float, reserved: float, settings: MoneySettings) -> None:
@@ -64,13 +72,6 @@ def find_month(now: float) -> float:
     """When this month began, in seconds since the epoch, by the clock of this machine."""
     day = time.localtime(now)
     return time.mktime((day.tm_year, day.tm_mon, 1, 0, 0, 0, 0, 0, -1))
-
-
-def _read_settings() -> MoneySettings:
-    try:
-        return read_money()
-    except ConfigError as error:
-        raise RequestError(str(error), "Mend it and run the cell again.") from None
 
 
 def _find_budget(asked: float | None, settings: MoneySettings) -> float:

@@ -36,7 +36,7 @@ class Cost(NamedTuple):
 def measure_cost(periods: Sequence[Period], moved: tuple[int, int], price: Price, now: float) -> Cost:
     """What periods (the last goes on) and bytes moved (up, down) have cost until `now`, in seconds since the epoch."""
     machine = disk = running = rate = 0.0
-    for period, end in zip(periods, [*(later.since for later in periods[1:]), now], strict=True):
+    for period, end in zip(periods, [*(later.since for later in periods[1:]), now], strict=False):
         seconds = max(0.0, end - period.since)
         machine += seconds * period.machine / HOUR
         disk += seconds * period.disk / HOUR

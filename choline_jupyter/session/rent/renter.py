@@ -65,7 +65,7 @@ class _Try(NamedTuple):
 
 class Renter:
     """Rents for one engine, in its loop. `agree(question)` asks the user, `greet(machine)` returns when the machine has
-    let us in, `pause` waits.
+    let us in, `watch` has somebody watch over what is about to be created, `pause` waits.
     """
 
     def __init__(
@@ -74,10 +74,11 @@ class Renter:
         providers: Sequence[Provider],
         agree: Callable[[str], Awaitable[bool]],
         greet: Callable[[InstanceRow], Awaitable[None]],
+        watch: Callable[[], None],
         pause: Pause = asyncio.sleep,
     ) -> None:
         self._fleet, self._providers = fleet, providers
-        self._agree, self._greet, self._pause = agree, greet, pause
+        self._agree, self._greet, self._watch, self._pause = agree, greet, watch, pause
 
     async def rent(self, rent: Rent, session: str, epoch: int, tell: Tell) -> InstanceRow:
         """A machine that runs and has an address. Raises RequestError, NoMachine, what the user's interrupt raises."""
@@ -134,6 +135,7 @@ class Renter:
         await self._reconcile(provider)
         one = await self._fleet.run(self._make_intent, rent, ranked, session, epoch, provider)
         lock = self._fleet.hold(one.row.label)
+        self._watch()
         try:
             return await self._boot(one, tell)
         except BaseException as error:

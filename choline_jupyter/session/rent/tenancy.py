@@ -14,9 +14,11 @@ from choline_jupyter.errors import CholineError, HostError, SessionEnded
 from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.model.instance import InstanceRow
 from choline_jupyter.model.names import make_identifier
-from choline_jupyter.model.session import SessionRow, SessionState
+from choline_jupyter.model.session import SessionRow, SessionState, Trust
 from choline_jupyter.providers.failure import ProviderFailure
 from choline_jupyter.providers.provider import Contact, Provider
+from choline_jupyter.session.connection import Connection
+from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.rent.fleet import USABLE, Fleet, find_offer
 from choline_jupyter.session.rent.market import fits
 from choline_jupyter.session.rent.reconciler import confirm_gone, destroy
@@ -32,7 +34,6 @@ _TICK = 1.0
 _EVERY = 30.0  # seconds between two looks at what a machine has cost
 
 Greet = Callable[[Contact], Awaitable[Any]]
-Request = Callable[[Type, dict[str, Any]], Awaitable[dict[str, Any]]]
 Agree = Callable[[str], Awaitable[bool]]
 
 
@@ -41,6 +42,8 @@ class Tenancy:
 
     def __init__(self, fleet: Fleet, store: EventStore, agree: Agree) -> None:
         self.fleet, self._store, self._agree = fleet, store, agree
+        self.greeting = GREETING
+        self.watch = start_keeper  # called when there is something to watch over
         self._meters: dict[str, asyncio.Task[None]] = {}
 
     async def find(self, spec: SessionSpec) -> SessionRow | None:
@@ -59,7 +62,7 @@ class Tenancy:
         assert spec.rent
         session, line = make_identifier("s"), WaitingLine()
         providers = await self.fleet.run(load_rented)
-        renter = Renter(self.fleet, providers, self._agree, lambda machine: self._greet(machine, greet))
+        renter = Renter(self.fleet, providers, self._agree, lambda machine: self._greet(machine, greet), self.watch)
         ticking = asyncio.get_running_loop().create_task(self._tick(line, session))
         try:
             machine = await renter.rent(spec.rent, session, 1, line.tell)
@@ -90,10 +93,18 @@ class Tenancy:
         """How the machine of this label is reached; raises SessionEnded when there is none any more."""
         return self.fleet.find_contact(self._find(label))
 
-    def start_meter(self, label: str, request: Request) -> None:
+    def is_rented(self, row: SessionRow) -> bool:
+        """Whether a session lives on a machine that costs money."""
+        return row.trust is not Trust.OWN and self.fleet.is_used and self.find_machine(row) is not None
+
+    def find_machine(self, row: SessionRow) -> InstanceRow | None:
+        """The machine that a session lives on, while it may exist."""
+        return next((machine for machine in self.fleet.list_open() if machine.label == row.machine), None)
+
+    def start_meter(self, label: str, connection: Connection) -> None:
         """From now on the machine knows how long its budget lasts, whatever becomes of this process."""
         if label not in self._meters:
-            self._meters[label] = asyncio.get_running_loop().create_task(self._meter(label, request))
+            self._meters[label] = asyncio.get_running_loop().create_task(self._meter(label, connection))
 
     async def release(self, label: str) -> bool:
         """End a machine; whether it is gone for sure. Raises CholineError when its provider cannot be used."""
@@ -128,7 +139,7 @@ class Tenancy:
 
     async def _greet(self, machine: InstanceRow, greet: Greet) -> None:
         """Until it lets us in with the key that it was given; a machine that says `running` may not listen yet."""
-        deadline = self.fleet.clock() + GREETING
+        deadline = self.fleet.clock() + self.greeting
         contact = await self.fleet.run(self.fleet.find_contact, machine)
         while True:
             try:
@@ -140,16 +151,24 @@ class Tenancy:
                 return
             await asyncio.sleep(_AGAIN)
 
-    async def _meter(self, label: str, request: Request) -> None:
-        is_first = True
+    async def _meter(self, label: str, connection: Connection) -> None:
+        """Note what has gone either way, and say what the budget is worth now."""
+        is_first, counted = True, (0, 0)
         while True:
             with contextlib.suppress(HostError, SessionEnded):
                 machine = await self.fleet.run(self._find, label)
+                counted = await self._count(machine, connection, counted)
                 left = await self.fleet.run(self.fleet.find_left, machine)
-                wish = {"left": left, "lease": machine.lease, "touch": is_first}
-                await request(Type.LIMIT, wish)
+                await connection.request(Type.LIMIT, {"left": left, "lease": machine.lease, "touch": is_first})
                 is_first = False
             await asyncio.sleep(_EVERY)
+
+    async def _count(self, machine: InstanceRow, connection: Connection, counted: tuple[int, int]) -> tuple[int, int]:
+        moved = connection.bytes_sent, connection.bytes_received
+        if moved != counted:
+            up, down = moved[0] - counted[0], moved[1] - counted[1]
+            await self.fleet.run(self.fleet.ledger.money.add_transfer, machine.id, up, down)
+        return moved
 
     def _find(self, label: str) -> InstanceRow:
         for machine in self.fleet.list_open():

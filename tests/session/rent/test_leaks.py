@@ -63,7 +63,7 @@ def make_rent() -> Rent:
 
 def rent(fleet: Fleet, provider: MemoryProvider) -> str:
     """Try it once; what became of it in a word."""
-    renter = Renter(fleet, [provider], agree, greet, no_pause)
+    renter = Renter(fleet, [provider], agree, greet, lambda: None, no_pause)
     try:
         return asyncio.run(renter.rent(make_rent(), "s1", 1, lambda stage, text: None)).handle
     except NoMachine:
