@@ -9,12 +9,13 @@ import pytest
 from choline_jupyter.errors import RequestError
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.option_reader import Values
+from choline_jupyter.session.option_table import SCRIPT, TABLE
 
 KEY = "SHA256:" + "a" * 43
 
 
 def give(**options: str) -> Values:
-    names = ("host", "provider", "accept-host-key", "ssh", "env", "isolated")
+    names = [option.name for option in TABLE.list_options(SCRIPT)]
     return Values({name: options.get(name.replace("-", "_")) for name in names})
 
 
