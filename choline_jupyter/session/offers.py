@@ -54,10 +54,10 @@ def render_offers(found: Found) -> str:
 async def _list(name: str, notes: list[str]) -> Sequence[Offer]:
     try:
         return await asyncio.wait_for(load_provider(name).list_offers(), _DEADLINE)
-    except (ConfigError, OSError) as error:
-        notes.append(f"{name}: {error}")
     except asyncio.TimeoutError:
         notes.append(f"{name} has not answered within {_DEADLINE:.0f} seconds.")
+    except (ConfigError, OSError) as error:
+        notes.append(f"{name}: {error}")
     return ()
 
 

@@ -128,10 +128,10 @@ async def _ask(
 ) -> tuple[Sequence[Offer], float | None]:
     try:
         return await asyncio.wait_for(_ask_both(provider, wish), deadline)
+    except asyncio.TimeoutError:  # before OSError, which it is one of since Python 3.11
+        notes.append(f"{provider.name} has not answered within {deadline:.0f} seconds.")
     except (ProviderFailure, ConfigError, OSError) as error:
         notes.append(f"{provider.name}: {error}")
-    except asyncio.TimeoutError:
-        notes.append(f"{provider.name} has not answered within {deadline:.0f} seconds.")
     return (), None
 
 
