@@ -32,17 +32,9 @@ async def reconcile(fleet: Fleet, provider: Provider) -> Report:
     """One round; raises ProviderFailure when the provider could not be read, and then nothing was concluded."""
     rows = await fleet.run(fleet.list_open, provider.name)
     listing = await provider.list_mine()
-    by_label = {sighting.label: sighting for sighting in listing if sighting.label}
-    by_handle = {sighting.handle: sighting for sighting in listing}
-    for row in rows:
-        await _settle(fleet, provider, row, by_label.get(row.label) or by_handle.get(row.handle or " "))
-    known = {row.label for row in await fleet.run(fleet.ledger.list_instances)}
-    strange = [one for one in listing if one.label.startswith(f"{PREFIX}-") and one.label not in known]
-    owned = [await fleet.run(fleet.is_own, one.label) for one in strange]
-    return Report(
-        [one for one, is_own in zip(strange, owned, strict=True) if is_own],
-        [one for one, is_own in zip(strange, owned, strict=True) if not is_own],
-    )
+    for row in await fleet.run(_settle_all, fleet, rows, listing):
+        await destroy(fleet, provider, row)
+    return await fleet.run(_find_strangers, fleet, listing)
 
 
 async def destroy(fleet: Fleet, provider: Provider, row: InstanceRow) -> bool:
@@ -79,37 +71,55 @@ async def _find_handle(provider: Provider, row: InstanceRow) -> str:
     return next((one.handle for one in await provider.list_mine() if one.label == row.label), "")
 
 
-async def _settle(fleet: Fleet, provider: Provider, row: InstanceRow, sighting: Sighting | None) -> None:
-    if await fleet.run(fleet.is_held, row.label):
-        return
+def _settle_all(fleet: Fleet, rows: list[InstanceRow], listing: list[Sighting]) -> list[InstanceRow]:
+    """Note what the listing says of each; gives those that are to be ended."""
+    by_label = {sighting.label: sighting for sighting in listing if sighting.label}
+    by_handle = {sighting.handle: sighting for sighting in listing}
+    settled = [_settle(fleet, row, by_label.get(row.label) or by_handle.get(row.handle or " ")) for row in rows]
+    return [row for row in settled if row]
+
+
+def _settle(fleet: Fleet, row: InstanceRow, sighting: Sighting | None) -> InstanceRow | None:
+    """Note it; gives the instance if nobody wants it any more."""
+    if fleet.is_held(row.label):
+        return None
     if sighting is None or sighting.state is InstanceState.GONE:
-        await _note_absence(fleet, row)
-        return
+        _note_absence(fleet, row)
+        return None
     if row.absences:
-        await fleet.run(fleet.ledger.note_absences, row.id, 0)
+        fleet.ledger.note_absences(row.id, 0)
     if not row.handle:
-        await fleet.run(fleet.note, row, row.state, sighting.handle)
+        fleet.note(row, row.state, sighting.handle)
         row = dataclasses.replace(row, handle=sighting.handle)
-    await fleet.run(fleet.note_sighting, row, sighting)
-    if await _is_unwanted(fleet, row, sighting):
-        await destroy(fleet, provider, row)
-    elif sighting.state in (InstanceState.PREEMPTED, InstanceState.STOPPED) and row.state is not sighting.state:
-        await fleet.run(fleet.note, row, sighting.state)
+    fleet.note_sighting(row, sighting)
+    if _is_unwanted(fleet, row, sighting):
+        return row
+    if sighting.state in (InstanceState.PREEMPTED, InstanceState.STOPPED) and row.state is not sighting.state:
+        fleet.note(row, sighting.state)
+    return None
 
 
-async def _is_unwanted(fleet: Fleet, row: InstanceRow, sighting: Sighting) -> bool:
+def _is_unwanted(fleet: Fleet, row: InstanceRow, sighting: Sighting) -> bool:
     """Nobody waits for it, it will never run, its end has come, or its end was asked for and has not come."""
     if row.state not in (*USABLE, InstanceState.STOPPED, InstanceState.PREEMPTED):
         return True
-    return sighting.state is InstanceState.DEAD or await fleet.run(fleet.find_left, row) <= 0
+    return sighting.state is InstanceState.DEAD or fleet.find_left(row) <= 0
 
 
-async def _note_absence(fleet: Fleet, row: InstanceRow) -> None:
+def _note_absence(fleet: Fleet, row: InstanceRow) -> None:
     """What has never been listed may still come, however often it was not: it is looked for until it is late."""
     is_late = fleet.clock() - row.created_at > LATE
     if row.absences == NEVER_LISTED and not is_late and row.state is not InstanceState.DESTROYING:
         return
     absences = max(row.absences, 0) + 1
-    await fleet.run(fleet.ledger.note_absences, row.id, absences)
+    fleet.ledger.note_absences(row.id, absences)
     if absences >= ABSENCES:
-        await fleet.run(fleet.note, row, InstanceState.GONE)
+        fleet.note(row, InstanceState.GONE)
+
+
+def _find_strangers(fleet: Fleet, listing: list[Sighting]) -> Report:
+    """What has a label like ours and is not in this ledger."""
+    known = {row.label for row in fleet.ledger.list_instances()}
+    strange = [one for one in listing if one.label.startswith(f"{PREFIX}-") and one.label not in known]
+    strays = [one for one in strange if fleet.is_own(one.label)]
+    return Report(strays, [one for one in strange if one not in strays])
