@@ -93,11 +93,10 @@ def test_sdist_installs_without_npm(dist: Path) -> None:
 
 
 def our_entry_points() -> list[EntryPoint]:
-    found = [*entry_points(group="console_scripts"), *entry_points(group="choline.providers")]
-    return [entry for entry in found if entry.value.startswith("choline_jupyter.")]
+    return [entry for entry in entry_points(group="console_scripts") if entry.value.startswith("choline_jupyter.")]
 
 
-@pytest.mark.parametrize("name", ["choline", "local"])
+@pytest.mark.parametrize("name", ["choline"])
 def test_entry_points_lead_somewhere(name: str) -> None:
     entry = next(entry for entry in our_entry_points() if entry.name == name)
     assert callable(entry.load())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from choline_jupyter.providers.failure import KeyRejected, ProviderFailure, Refused, Throttled, Unreadable, Unsure
+from choline_jupyter.providers.failure import Absent, KeyRejected, ProviderFailure, Refused, Throttled, Unreadable, Unsure
 
 if TYPE_CHECKING:
     import httpx
@@ -41,7 +41,8 @@ class Api:
 
     def _read(self, answer: httpx.Response) -> Any:
         if answer.status_code >= 300:
-            raise self._explain(answer)
+            delay = read_delay(answer.headers.get("Retry-After", ""))
+            raise explain(self._name, answer.status_code, answer.text, delay)
         if len(answer.content) > _LARGEST:
             raise Unreadable(f"{self._name} has answered with {len(answer.content)} bytes.")
         try:
@@ -49,19 +50,22 @@ class Api:
         except ValueError:
             raise Unreadable(f"{self._name} has answered with something that is no JSON.") from None
 
-    def _explain(self, answer: httpx.Response) -> ProviderFailure:
-        code = answer.status_code
-        said = f" ({_clean(answer.text)})" if answer.text.strip() else ""
-        if code in (401, 403):
-            return KeyRejected(
-                f"{self._name} does not take the key.",
-                f"Run `choline login {self._name}` with a valid one.",
-            )
-        if code == 429:
-            return Throttled(f"{self._name} wants fewer calls{said}.", "Wait a moment.", _read_delay(answer))
-        if code >= 500:
-            return Unsure(f"{self._name} has failed with {code}{said}.")
-        return Refused(f"{self._name} has refused with {code}{said}.")
+
+def explain(name: str, code: int, text: str, delay: float = 0.0) -> ProviderFailure:
+    """What an HTTP status above 299 means, with what the provider called `name` said; `delay` as `Throttled` has it."""
+    said = f" ({_clean(text)})" if text.strip() else ""
+    if code in (401, 403):
+        return KeyRejected(f"{name} does not take the key.", f"Run `choline login {name}` with a valid one.")
+    if code == 429:
+        return Throttled(f"{name} wants fewer calls{said}.", "Wait a moment.", delay)
+    if code >= 500:
+        return Unsure(f"{name} has failed with {code}{said}.")
+    return (Absent if code == 404 else Refused)(f"{name} has refused with {code}{said}.")
+
+
+def read_delay(told: str) -> float:
+    """Seconds of a `Retry-After` header; 0 where it has none."""
+    return float(told) if told.isdigit() else 0.0
 
 
 def expect(kind: type, value: Any, what: str) -> Any:
@@ -69,11 +73,6 @@ def expect(kind: type, value: Any, what: str) -> Any:
     if not isinstance(value, kind):
         raise Unreadable(f"The answer's {what} is not of the shape that is known.", "A newer choline may read it.")
     return value
-
-
-def _read_delay(answer: httpx.Response) -> float:
-    told = answer.headers.get("Retry-After", "")
-    return float(told) if told.isdigit() else 0.0
 
 
 def _clean(text: str) -> str:

@@ -11,6 +11,9 @@ Read by providers. Lives with the user, never in a notebook.
     budget = 5                            # what one session may cost at most; a notebook can only ask for less
     monthly = 50                          # all of them together in a calendar month
     auto_approve = 2                      # up to this, nobody is asked
+
+    [providers]
+    enabled = ["acme"]                    # providers that other packages bring; the project's own need no line
 """
 
 from __future__ import annotations
@@ -71,6 +74,15 @@ def read_money() -> MoneySettings:
         if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 <= amount < 1e9:
             raise ConfigError(f"{find_config()}: `{name}` under [money] is not an amount of USD.")
     return MoneySettings(**{name: float(amount) for name, amount in table.items()})
+
+
+def read_enabled() -> tuple[str, ...]:
+    """The providers of other packages that the user wants; raises ConfigError."""
+    table = _read().get("providers", {})
+    names = table.get("enabled", []) if isinstance(table, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f'{find_config()}: [providers] needs enabled = ["name", ...].')
+    return tuple(names)
 
 
 def _read_host(name: str, table: Any) -> Host:

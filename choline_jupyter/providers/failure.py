@@ -23,6 +23,10 @@ class KeyRejected(Refused):
     """The key is missing, wrong or revoked."""
 
 
+class Absent(Refused):
+    """There is no such thing: a machine that is gone already, or an address that is no longer served."""
+
+
 class Throttled(Refused):
     """Too many calls; `delay` is how many seconds to wait, 0 when it was not told. A daily quota is `is_quota`."""
 

@@ -14,9 +14,9 @@ import pytest
 from choline_jupyter.model.instance import InstanceState
 from choline_jupyter.model.offer import read_offer
 from choline_jupyter.providers.provider import FREE, Access, Contact, Provider
-from choline_jupyter.providers.registry import list_names, load_provider
+from choline_jupyter.providers.registry import BUILT_IN, list_names, load_provider
 from choline_jupyter.transport.channel import Transport
-from tests.contracts.worlds import WORLDS, World
+from tests.contracts.worlds import WORLDS, World, list_worlds
 
 LABELS = ("lab", "anna@other:2222")
 
@@ -34,7 +34,7 @@ def provider(request: pytest.FixtureRequest) -> Provider:
     return load_provider(request.param)
 
 
-@pytest.fixture(params=sorted(WORLDS))
+@pytest.fixture(params=list_worlds())
 def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with WORLDS[request.param](monkeypatch) as world:
         yield world
@@ -46,7 +46,7 @@ async def list_labels(provider: Provider) -> list[str]:
 
 
 def test_all_of_them_are_installed() -> None:
-    assert {"local", "ssh"} <= set(list_names())
+    assert set(BUILT_IN) <= set(list_names())
     assert list_names() == sorted(list_names())
 
 

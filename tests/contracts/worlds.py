@@ -5,9 +5,13 @@ Used by test_providers.py; WORLDS has one context manager for each provider, and
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +20,10 @@ from choline_jupyter.providers.keys import make_key
 from choline_jupyter.providers.provider import Order, Provider, Sighting
 from choline_jupyter.providers.registry import load_provider
 from tests.fakes.cloud import Cloud
+from tests.fakes.vast import VastCloud
+
+# Faults that a rented provider's API can have, for each call that is asked of it (tests.fakes.cloud.Fault).
+FAULTS = ("401", "429", "500", "500-created", "timeout", "garbage", "empty", "shape", "410")
 
 
 @dataclass
@@ -26,6 +34,7 @@ class World:
     wish: Wish = ANYTHING
     cloud: Cloud | None = None
     has_address: bool = False
+    faults: tuple[str, ...] = field(default=FAULTS)
 
     async def order(self, label: str) -> Order:
         """An order for the first offer there is."""
@@ -50,7 +59,37 @@ def make_own(name: str) -> Callable[[pytest.MonkeyPatch], AbstractContextManager
     return make
 
 
+def make_rented(
+    name: str, make_cloud: Callable[[], Cloud], wish: Wish = ANYTHING, **more: Any
+) -> Callable[[pytest.MonkeyPatch], AbstractContextManager[World]]:
+    """The world of a provider with a fake cloud, which it finds as a developer's does."""
+
+    @contextmanager
+    def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+        cloud = make_cloud()
+        with tempfile.TemporaryDirectory() as folder:
+            told = Path(folder) / "fake-cloud.json"
+            told.write_text(json.dumps({name: cloud.tell()}))
+            monkeypatch.setenv("CHOLINE_FAKE_CLOUD", str(told))
+            try:
+                yield World(load_provider(name), wish, cloud, has_address=True, **more)
+            finally:
+                cloud.close()
+
+    return make
+
+
 WORLDS: dict[str, Callable[[pytest.MonkeyPatch], AbstractContextManager[World]]] = {
     "local": make_own("local"),
     "ssh": make_own("ssh"),
+    "vast": make_rented("vast", VastCloud, Wish("RTX 3090", 1)),
 }
+# Of those whose official package has an environment of its own (`make test` runs them there).
+MARKS = {"vast": pytest.mark.vast}
+OWN = ("local", "ssh")
+
+
+def list_worlds(*, rented: bool = False) -> list[Any]:
+    """Parameters for pytest: all of them, or those that are rented."""
+    names = [name for name in sorted(WORLDS) if not (rented and name in OWN)]
+    return [pytest.param(name, marks=MARKS.get(name, ())) for name in names]

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -74,12 +74,17 @@ class Cloud:
         self.offset = 0.0
         self.lock = threading.RLock()
         self.routes: list[tuple[str, re.Pattern[str], str, Callable[..., Answer]]] = []
+        self.ended = threading.Event()  # something has ended
         self._hung = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
+
+    def tell(self) -> dict[str, str]:
+        """What the file of CHOLINE_FAKE_CLOUD says of it."""
+        return {"url": self.url, "key": self.key}
 
     def route(self, method: str, path: str, call: str, serve: Callable[..., Answer]) -> None:
         """`path` is a regular expression of the whole path; its groups, the body and the query are passed to `serve`."""
@@ -103,6 +108,12 @@ class Cloud:
         if self.has_machines:
             rental.machine = Machine(startup, environment, key)
 
+    def copy(self, handle: str, name: str, label: str) -> None:
+        """One more rental like another, as if it had been rented long ago; it has no machine."""
+        with self.lock:
+            rental = self.rentals[handle]
+            self.rentals[name] = replace(rental, handle=name, label=label, periods=[], machine=None)
+
     def charge(self, rental: Rental, hourly: float) -> None:
         """From now on it costs so much."""
         now = self.now()
@@ -116,6 +127,7 @@ class Cloud:
         if rental.lives:
             self.charge(rental, 0.0)
             rental.state = "gone"
+            self.ended.set()
             if rental.machine:
                 rental.machine.end()
 
