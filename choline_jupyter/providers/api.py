@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from choline_jupyter.providers.failure import Absent, KeyRejected, ProviderFailure, Refused, Throttled, Unreadable, Unsure
+from choline_jupyter.providers.failure import (
+    Absent,
+    KeyRejected,
+    ProviderFailure,
+    Refused,
+    Throttled,
+    Unreadable,
+    Unsure,
+)
 
 if TYPE_CHECKING:
     import httpx

@@ -83,8 +83,8 @@ class Order:
 
 @dataclass(frozen=True)
 class Sighting:
-    """An instance as its provider tells of it now. `label` empty: not ours. `hour` is the running price in USD per hour,
-    `billed` what it has charged so far in USD, `started_at` seconds since the epoch; None: not told.
+    """An instance as its provider tells of it now. `label` empty: not ours. `hour` is the price of now in USD per hour, the
+    disk's not counted, `billed` what it has charged so far in USD, `started_at` seconds since the epoch; None: not told.
     """
 
     handle: str

@@ -94,7 +94,7 @@ class VastCloud(Cloud):
         rows = [self._show_offer(row, storage, is_bid) for row in self.offers.values()]
         fitting = [row for row in rows if _fits(row, body)]
         for name, direction in reversed(body.get("order", [])):
-            fitting.sort(key=lambda row: row.get(name) or 0, reverse=direction == "desc")  # noqa: B023 - used at once
+            fitting.sort(key=lambda row: row.get(name) or 0, reverse=direction == "desc")
         return 200, {"offers": fitting[: int(body.get("limit", 64))]}
 
     def _show_offer(self, row: dict[str, Any], storage: float, is_bid: bool) -> dict[str, Any]:
@@ -110,14 +110,20 @@ class VastCloud(Cloud):
     def _create(self, number: str, *, body: dict[str, Any], query: dict[str, list[str]]) -> Answer:
         offer, onstart, bid = self.offers.get(int(number)), body.get("onstart") or "", body.get("price")
         if offer is None:
-            return 400, {"success": False, "error": "no_such_ask", "msg": f"Instance type by id {number} is not available."}
+            return 400, {
+                "success": False,
+                "error": "no_such_ask",
+                "msg": f"Instance type by id {number} is not available.",
+            }
         if len(onstart) > 4048 or body.get("runtype") != "ssh_direc ssh_proxy" or not body.get("image"):
             return 400, {"success": False, "error": "invalid_args", "msg": "onstart, runtype or image"}
         if bid is not None and bid < offer["min_bid"]:
             return 400, {"success": False, "error": "bid_too_low", "msg": "the bid is below the lowest"}
         self._next += 1
         hour = offer["dph_base"] if bid is None else bid
-        price = Price(hour, offer["storage_cost"], offer["storage_cost"], offer["inet_down_cost"], offer["inet_up_cost"])
+        price = Price(
+            hour, offer["storage_cost"], offer["storage_cost"], offer["inet_down_cost"], offer["inet_up_cost"]
+        )
         rental = Rental(str(self._next), body.get("label") or "", number, price, int(body["disk"] * GIB), self.now())
         rental.detail = {"key": f"instance-key-{self._next}", "is_late": self._find_tenant(int(number)) is not None,
                          "is_bid": bid is not None, "wanted": "running", "image": body["image"]}  # fmt: skip
@@ -159,7 +165,7 @@ class VastCloud(Cloud):
             "machine_id": offer["machine_id"], "gpu_name": offer["gpu_name"], "num_gpus": offer["num_gpus"],
             "image_uuid": rental.detail["image"], "image_runtype": "ssh_direc ssh_proxy", "extra_env": [],
             "ssh_host": "127.0.0.1", "ssh_port": port, "public_ipaddr": "127.0.0.1 ",
-            "ports": {"22/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(port)}]} if status == "running" else None,
+            "ports": {"22/tcp": [{"HostPort": str(port)}]} if status == "running" else None,
             "dph_base": rental.price.hour, "dph_total": rental.price.hour + disk, "storage_total_cost": disk,
             "storage_cost": offer["storage_cost"], "start_date": rental.created_at if status else None,
             "end_date": rental.created_at + 30 * 86400, "is_bid": rental.detail["is_bid"],
@@ -238,5 +244,3 @@ def _read(row: dict[str, Any], column: str) -> Any:
 
 def _refuse_old(*, body: Any, query: dict[str, list[str]]) -> Answer:
     return 410, {"success": False, "error": "gone", "msg": "use /api/v1/instances/"}
-
-

@@ -95,7 +95,9 @@ class Client:
         except requests.exceptions.RequestException as error:
             raise _tell_unanswered(error) from None
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise Unreadable("vast's answer is not of the shape that is known.", "A newer choline may read it.") from None
+            raise Unreadable(
+                "vast's answer is not of the shape that is known.", "A newer choline may read it."
+            ) from None
 
 
 def _call(name: str, arguments: dict[str, Any], client: Any) -> Any:

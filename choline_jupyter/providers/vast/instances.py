@@ -12,6 +12,7 @@ from choline_jupyter.model.instance import InstanceState
 from choline_jupyter.providers.api import expect
 from choline_jupyter.providers.failure import Unreadable
 from choline_jupyter.providers.provider import Sighting
+from choline_jupyter.providers.vast.offers import find_machine_price
 
 _STATES = {
     "": InstanceState.CREATING,
@@ -61,7 +62,9 @@ def _find_reason(row: dict[str, Any], state: InstanceState) -> str:
         InstanceState.PREEMPTED: "outbid: its processes were ended, its disk is kept and charged for",
         InstanceState.STOPPED: "stopped: its disk is charged for",
         InstanceState.DEAD: f"{status}: it will not run again, and its disk is charged for",
-        InstanceState.UNKNOWN: f"{status}: its memory is kept and its GPU charged for" if status == "frozen" else status,
+        InstanceState.UNKNOWN: f"{status}: its memory is kept and its GPU charged for"
+        if status == "frozen"
+        else status,
     }.get(state, "")
     return f"{ours} ({told})" if ours and told else ours or told
 
@@ -79,9 +82,9 @@ def _find_address(row: dict[str, Any]) -> str:
 
 
 def _find_hour(row: dict[str, Any], state: InstanceState) -> float | None:
-    """What it costs per hour now: all of it unless it is stopped for good or for now."""
+    """What the machine costs per hour now, its disk not counted: nothing while it is halted."""
     is_halted = state in (InstanceState.STOPPED, InstanceState.PREEMPTED, InstanceState.DEAD)
-    return _read_number(row, "storage_total_cost" if is_halted else "dph_total")
+    return 0.0 if is_halted else find_machine_price(row)
 
 
 def _read_text(row: dict[str, Any], name: str) -> str:

@@ -15,7 +15,7 @@ from choline_jupyter.providers.vast.instances import read_sighting
 ROW: dict[str, Any] = {
     "id": 9001, "label": "choline-1", "actual_status": "running", "intended_status": "running", "dph_total": 0.5,
     "storage_total_cost": 0.01, "start_date": 100.5, "public_ipaddr": "1.2.3.4 ", "ssh_host": "ssh5.vast.ai",
-    "ssh_port": 12345, "ports": {"22/tcp": [{"HostIp": "0.0.0.0", "HostPort": "40001"}]}, "status_msg": None,
+    "ssh_port": 12345, "ports": {"22/tcp": [{"HostPort": "40001"}]}, "status_msg": None,
 }  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -27,18 +27,18 @@ JSON = st.recursive(
 @pytest.mark.parametrize(
     ("status", "intended", "state", "hour"),
     [
-        (None, "running", State.CREATING, 0.5),
-        ("created", "running", State.BOOTING, 0.5),
-        ("loading", "running", State.BOOTING, 0.5),
-        ("rebooting", "running", State.BOOTING, 0.5),
-        ("running", "running", State.READY, 0.5),
-        ("stopped", "stopped", State.STOPPED, 0.01),
-        ("stopped", "running", State.PREEMPTED, 0.01),
-        ("frozen", "running", State.UNKNOWN, 0.5),
-        ("exited", "running", State.DEAD, 0.01),
-        ("offline", "running", State.DEAD, 0.01),
-        ("unknown", "running", State.DEAD, 0.01),
-        ("a new one", "running", State.UNKNOWN, 0.5),
+        (None, "running", State.CREATING, 0.49),
+        ("created", "running", State.BOOTING, 0.49),
+        ("loading", "running", State.BOOTING, 0.49),
+        ("rebooting", "running", State.BOOTING, 0.49),
+        ("running", "running", State.READY, 0.49),
+        ("stopped", "stopped", State.STOPPED, 0.0),
+        ("stopped", "running", State.PREEMPTED, 0.0),
+        ("frozen", "running", State.UNKNOWN, 0.49),
+        ("exited", "running", State.DEAD, 0.0),
+        ("offline", "running", State.DEAD, 0.0),
+        ("unknown", "running", State.DEAD, 0.0),
+        ("a new one", "running", State.UNKNOWN, 0.49),
     ],
 )
 def test_a_status_is_a_state_and_a_price(status: str | None, intended: str, state: State, hour: float) -> None:
