@@ -7,6 +7,10 @@ TORCH ?= torch
 # Handed to pytest by `make test`, for example PYTEST_ARGS='-k journal -x'.
 PYTEST_ARGS ?=
 
+# The official vastai package pins cryptography and pillow to one release each: it has an environment of its own, which
+# finds everything else in .venv.
+VAST_VENV ?= .venv-vast
+
 BIN := $(VENV)/bin
 # npm, jupyter-builder and the choline command are found here first; no Node.js is needed on the machine.
 export PATH := $(abspath $(BIN)):$(PATH)
@@ -14,6 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 DEMO_READY := $(VENV)/.demo-ready
 DEV_READY := $(VENV)/.dev-ready
+VAST_READY := $(VAST_VENV)/.ready
 FRONT_END := package.json package-lock.json tsconfig.json \
 	$(shell find labextension/src labextension/style -type f -not -path '*/__tests__/*')
 
@@ -23,7 +28,7 @@ QUICKSTART := notebooks/quickstart.ipynb
 EXECUTED := notebooks/quickstart.executed.ipynb
 
 .NOTPARALLEL:
-.PHONY: demo lab test lint types jest unit system bench faults format clean
+.PHONY: demo lab test lint types jest vast unit system fakes bench faults format clean
 
 demo: $(DEMO_READY)
 	$(BIN)/python notebooks/execute.py $(QUICKSTART) $(EXECUTED)
@@ -32,7 +37,7 @@ demo: $(DEMO_READY)
 lab: $(DEMO_READY)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(or $(wildcard $(EXECUTED)),$(QUICKSTART))
 
-test: system lint types jest unit
+test: system lint types jest vast unit
 
 lint: $(DEV_READY)
 	$(BIN)/ruff check .
@@ -44,6 +49,14 @@ types: $(DEV_READY) node_modules/.package-lock.json
 
 jest: $(DEV_READY) node_modules/.package-lock.json
 	$(BIN)/npm test --silent
+
+# What drives the official vastai package.
+vast: $(VAST_READY)
+	@$(VAST_VENV)/bin/python -m pytest -q -m vast
+
+# Fakes of the providers, to rent from without an account, until Ctrl-C.
+fakes: $(VAST_READY)
+	$(VAST_VENV)/bin/python -m tests.fakes
 
 # Unit, contract and end-to-end tests; pytest's closing line is the last one.
 unit: $(DEV_READY)
@@ -62,7 +75,7 @@ format: $(DEV_READY)
 clean:
 	rm -rf build dist node_modules labextension/lib labextension/tsconfig.tsbuildinfo choline_jupyter/labextension \
 		choline_jupyter/preload/*.so \
-		.hypothesis .mypy_cache .pytest_cache .ruff_cache $(EXECUTED) $(DEMO_READY) $(DEV_READY)
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache $(EXECUTED) $(DEMO_READY) $(DEV_READY) $(VAST_READY)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -76,6 +89,13 @@ $(DEMO_READY): pyproject.toml $(FRONT_END) $(PRELOAD) | $(BIN)/python
 $(DEV_READY): pyproject.toml $(FRONT_END) $(PRELOAD) | $(BIN)/python
 	$(BIN)/python -m pip install "$(TORCH)" --editable ".[dev]"
 	@touch $@ $(DEMO_READY)
+
+$(VAST_READY): $(DEV_READY)
+	$(BIN)/python -m venv $(VAST_VENV)
+	$(VAST_VENV)/bin/python -m pip install "$$(sed -n 's/^vast = \["\(.*\)"\]$$/\1/p' pyproject.toml)"
+	packages() { "$$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }; \
+	echo "import site; site.addsitedir('$$(packages $(BIN)/python)')" > "$$(packages $(VAST_VENV)/bin/python)/zz-choline.pth"
+	@touch $@
 
 node_modules/.package-lock.json: package-lock.json | $(DEV_READY)
 	$(BIN)/npm ci

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from choline_jupyter.errors import CholineError
 from choline_jupyter.model.offer import GIB, Offer
 from choline_jupyter.providers.config import ConfigError
-from choline_jupyter.providers.provider import ANY
+from choline_jupyter.providers.provider import ANY, FREE
 from choline_jupyter.providers.registry import list_names, load_provider
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ async def collect_offers(engine: Engine, way: Way | None = None) -> Found:
     if way:
         offers = [Offer(way.provider, way.machine)]
     else:
-        offers = [offer for name in list_names() for offer in await _list(name, found.notes)]
+        offers = [offer for name in list_names() if _is_own(name) for offer in await _list(name, found.notes)]
     await asyncio.gather(*(_probe(engine, offer, way, found) for offer in offers))
     found.offers.sort(key=lambda offer: (offer.price.hour, offer.provider, offer.name))
     return found
@@ -49,6 +49,10 @@ def render_offers(found: Found) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([*(lines if found.offers else ["No machine answers."]), *(f"! {note}" for note in found.notes)])
+
+
+def _is_own(name: str) -> bool:
+    return FREE in load_provider(name).capabilities
 
 
 async def _list(name: str, notes: list[str]) -> Sequence[Offer]:
