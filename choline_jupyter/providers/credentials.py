@@ -7,11 +7,13 @@ key is returned to the provider's code alone; `repr` of nothing here shows it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 _SERVICE = "choline"
+_LINE = re.compile(r"""^\s*["']?api_?key["']?\s*[=:]\s*["']?([^\s"']+)""", re.IGNORECASE | re.MULTILINE)
 
 
 class Secret(str):
@@ -24,7 +26,9 @@ class Secret(str):
 
 
 def find_key(provider: str, variables: Sequence[str], files: Sequence[str] = ()) -> Secret | None:
-    """The key of a provider's API, or None. `files` may begin with ~ or hold $VARIABLES."""
+    """The key of a provider's API, or None. `files` may begin with ~ or hold $VARIABLES; one holds the key alone, or a line
+    like `api_key = "..."`.
+    """
     for variable in variables:
         if os.environ.get(variable):
             return Secret(os.environ[variable].strip())
@@ -64,7 +68,9 @@ def _ask_keyring(provider: str) -> Secret | None:
 def _read(path: Path) -> Secret | None:
     with suppress(OSError, UnicodeDecodeError):
         text = path.read_text().strip()
-        return Secret(text) if text else None
+        line = _LINE.search(text)
+        found = line[1] if line else text if len(text.split()) == 1 else ""
+        return Secret(found) if found else None
     return None
 
 

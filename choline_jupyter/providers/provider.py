@@ -105,6 +105,7 @@ class Provider(abc.ABC):
     is_this_machine: ClassVar[bool] = False
     user: ClassVar[str] = "root"  # who logs in to its machines
     boot: ClassVar[float] = 600.0  # seconds that an instance may take until it runs; then it is destroyed
+    keys_at: ClassVar[str] = ""  # where a user finds the key that `choline login` asks for; empty: it takes none
 
     @property
     def needs_laptop(self) -> bool:
@@ -156,6 +157,10 @@ class Provider(abc.ABC):
     def check_ready(self) -> str:
         """Empty when it can be used; else one sentence on what is missing (a key, a package). No network."""
         return ""
+
+    def take_key(self, key: str) -> None:
+        """From now on use this key and not the one that was found; only with `keys_at`. No network."""
+        raise NotImplementedError
 
     async def find_credit(self) -> float | None:
         """What the account has left in USD; None where the provider does not tell."""

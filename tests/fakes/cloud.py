@@ -185,12 +185,15 @@ class Cloud:
     def allows(self, headers: Any) -> bool:
         return bool(headers.get("Authorization") == f"Bearer {self.key}")
 
+    def deny(self) -> Answer:
+        return 401, {"error": "unauthorized"}
+
     def _serve(self, call: str, perform: Callable[[], Answer], headers: Any) -> Answer | None:
         fault = next((fault for fault in self.faults if fault.call == call and fault.count > 0), None)
         if fault:
             fault.count -= 1
             return self._go_wrong(fault.kind, perform)
-        return perform() if self.allows(headers) else (401, {"error": "unauthorized"})
+        return perform() if self.allows(headers) else self.deny()
 
     def _go_wrong(self, kind: str, perform: Callable[[], Answer]) -> Answer | None:
         if kind in ("timeout", "500-created"):

@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.e2e.ssh.server import find_ports
 
 _PATIENCE = 20.0
+_NAMES = ("root", "ubuntu")
 _CONFIG = """
 Port {port}
 ListenAddress 127.0.0.1
@@ -113,6 +114,7 @@ class Machine:
 
 
 def _write_passwd(home: Path) -> str:
-    """This machine's users; the home of root is another."""
+    """This machine's users; root has another home and, as in Ubuntu's cloud images, another name."""
     lines = Path("/etc/passwd").read_text().splitlines()
-    return "".join(f"root:x:0:0:root:{home}:/bin/bash\n" if line.startswith("root:") else f"{line}\n" for line in lines)
+    others = [line for line in lines if line.partition(":")[0] not in ("root", "ubuntu")]
+    return "".join(f"{line}\n" for line in [*(f"{name}:x:0:0:root:{home}:/bin/bash" for name in _NAMES), *others])
