@@ -6,6 +6,7 @@ whether it may be); a key enters no message; an answer that cannot be read is `U
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.providers.failure import (
@@ -50,7 +51,7 @@ class Api:
     def _read(self, answer: httpx.Response) -> Any:
         if answer.status_code >= 300:
             delay = read_delay(answer.headers.get("Retry-After", ""))
-            raise explain(self._name, answer.status_code, answer.text, delay)
+            raise explain(self._name, answer.status_code, answer.text.replace(self._key, "***"), delay)
         if len(answer.content) > _LARGEST:
             raise Unreadable(f"{self._name} has answered with {len(answer.content)} bytes.")
         try:
@@ -61,9 +62,10 @@ class Api:
 
 def explain(name: str, code: int, text: str, delay: float = 0.0) -> ProviderFailure:
     """What an HTTP status above 299 means, with what the provider called `name` said; `delay` as `Throttled` has it."""
-    said = f" ({_clean(text)})" if text.strip() else ""
+    said = f" ({_clean(_find_words(text))})" if text.strip() else ""
     if code in (401, 403):
-        return KeyRejected(f"{name} does not take the key.", f"Run `choline login {name}` with a valid one.")
+        problem = "does not take the key" if code == 401 else f"does not allow that with this key{said}"
+        return KeyRejected(f"{name} {problem}.", f"Run `choline login {name}` with a valid one.")
     if code == 429:
         return Throttled(f"{name} wants fewer calls{said}.", "Wait a moment.", delay)
     if code >= 500:
@@ -81,6 +83,17 @@ def expect(kind: type, value: Any, what: str) -> Any:
     if not isinstance(value, kind):
         raise Unreadable(f"The answer's {what} is not of the shape that is known.", "A newer choline may read it.")
     return value
+
+
+def _find_words(text: str) -> str:
+    """What an error's JSON says in words, in the forms that are in use; else all of it."""
+    try:
+        told = json.loads(text)
+        error = told.get("error") or told
+        words = error if isinstance(error, str) else error.get("message") or error.get("detail")
+        return words if isinstance(words, str) else text
+    except (ValueError, AttributeError):
+        return text
 
 
 def _clean(text: str) -> str:

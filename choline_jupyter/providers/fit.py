@@ -1,41 +1,42 @@
 """Whether an offer is what was wished for.
 
-Used by the providers that get their whole list in one answer. What an offer does not tell is no reason to leave it out.
+Used by the providers that get a whole list in one answer, and by `session.rent.market` for all of them.
 """
 
 from __future__ import annotations
 
-from choline_jupyter.model.gpu import UnknownGpu, find_gpu
+from choline_jupyter.model.gpu import find_gpu
 from choline_jupyter.model.offer import Offer, Wish
 
 
 def fits(offer: Offer, wish: Wish) -> bool:
-    """Every part of the wish that the offer tells of is fulfilled."""
-    return (
-        (offer.is_spot or not wish.is_spot)
-        and _is_gpu(offer, wish)
-        and (not wish.region or wish.region.casefold() in offer.region.casefold())
-        and (wish.max_price is None or offer.price.hour <= wish.max_price)
-        and _is_enough(offer.memory, wish.memory)
-        and _is_enough(offer.disk, wish.disk)
-        and (offer.reliability is None or offer.reliability >= wish.reliability)
-    )
+    """Whether an offer is what was wished for; what it does not tell is not held against it."""
+    return all((
+        not wish.gpu or _is_gpu(offer.gpu, wish.gpu),
+        offer.count >= max(wish.count, 1) if wish.gpu or wish.gpu_memory else True,
+        not wish.count or offer.count == wish.count,
+        _has(offer.gpu_memory, wish.gpu_memory),
+        _has(offer.memory, wish.memory),
+        _has(offer.disk, wish.disk),
+        offer.is_spot is wish.is_spot or offer.price.is_free,
+        not wish.region or wish.region.lower() in offer.region.lower(),
+        wish.max_price is None or offer.price.hour <= wish.max_price,
+        offer.reliability is None or offer.reliability >= wish.reliability,
+        not wish.cuda or not offer.cuda or _read_version(offer.cuda) >= _read_version(wish.cuda),
+    ))  # fmt: skip
 
 
-def _is_gpu(offer: Offer, wish: Wish) -> bool:
-    if not (wish.gpu or wish.count or wish.gpu_memory):
-        return True
-    if (
-        not offer.count
-        or (wish.count and offer.count != wish.count)
-        or not _is_enough(offer.gpu_memory, wish.gpu_memory)
-    ):
-        return False
+def _is_gpu(offered: str, wished: str) -> bool:
+    """Whether it is the one wished for or, where that is a family, one of it."""
     try:
-        return not wish.gpu or find_gpu(wish.gpu).includes(offer.gpu)
-    except UnknownGpu:
-        return wish.gpu.casefold() == offer.gpu.casefold()
+        return offered == wished or find_gpu(wished).includes(offered)
+    except ValueError:
+        return False
 
 
-def _is_enough(told: int, wished: int) -> bool:
-    return not told or told >= wished
+def _has(there: int, wanted: int) -> bool:
+    return not there or there >= wanted
+
+
+def _read_version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())

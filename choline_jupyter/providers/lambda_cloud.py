@@ -22,7 +22,6 @@ from choline_jupyter.providers.fit import fits
 from choline_jupyter.providers.provider import LABEL, PRICE_LIVE, STARTUP, Order, Sighting
 from choline_jupyter.providers.rest import RestProvider, reading
 
-USER = "ubuntu"  # of every image there
 TAG = "choline"  # holds the label, which a user cannot change by renaming the machine
 _LONGEST_NAME = 64
 # Seconds: the documentation asks for 1 and 10, and not every call is equally long on its way.
@@ -42,6 +41,7 @@ class LambdaProvider(RestProvider):
 
     name: ClassVar[str] = "lambda"
     capabilities: ClassVar[frozenset[str]] = frozenset({LABEL, STARTUP, PRICE_LIVE})
+    user: ClassVar[str] = "ubuntu"  # of every image there
     boot: ClassVar[float] = 1200.0
     url: ClassVar[str] = "https://cloud.lambdalabs.com"
     url_variable: ClassVar[str] = "LAMBDA_CLOUD_BASE_URL"
@@ -179,7 +179,7 @@ def _read_gpu(description: str) -> tuple[str, int]:
 def _read_instance(row: dict[str, Any]) -> Sighting:
     tags = {tag["key"]: str(tag["value"]) for tag in row.get("tags") or ()}
     state = _STATES.get(row["status"], InstanceState.UNKNOWN)
-    address = f"{USER}@{row['ip']}" if row.get("ip") else ""
+    address = f"{LambdaProvider.user}@{row['ip']}" if row.get("ip") else ""
     if state is InstanceState.READY and not address:
         state = InstanceState.BOOTING
     return Sighting(

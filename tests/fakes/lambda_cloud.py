@@ -30,6 +30,7 @@ _FIELDS = {
     "image", "user_data", "tags", "firewall_rulesets",
 }  # fmt: skip
 _LARGEST = 1 << 20
+_WAIT = "while [ ! -s /run/sshd.pid ]; do sleep 0.02; done"  # a second HUP before it listens again would kill it
 _WORDS = {"creating": "booting", "running": "active", "gone": "terminated", "unhealthy": "unhealthy"}
 
 
@@ -166,12 +167,13 @@ def write_startup(user_data: str) -> str:
     if not re.match(r"#cloud-config\n", user_data):
         raise ValueError("no cloud-config")
     config = yaml.safe_load(user_data)
-    lines = ["while [ ! -s /run/sshd.pid ]; do sleep 0.02; done"]
+    lines = [_WAIT]
     lines += [f"echo {shlex.quote(key)} >> ~/.ssh/authorized_keys" for key in config.get("ssh_authorized_keys", ())]
     for kind, text in config.get("ssh_keys", {}).items():
         lines += [
             f"printf %s {shlex.quote(text)} > /etc/ssh/ssh_host_{kind.removesuffix('_private')}_key",
-            "kill -HUP $(cat /run/sshd.pid)",
+            "p=$(cat /run/sshd.pid); rm /run/sshd.pid; kill -HUP $p",
+            _WAIT,
         ]
     lines += [shlex.join(command) for command in config.get("runcmd", ())]
     return "\n".join(lines) + "\n"

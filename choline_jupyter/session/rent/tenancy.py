@@ -16,11 +16,11 @@ from choline_jupyter.model.instance import InstanceRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.model.session import SessionRow, SessionState, Trust
 from choline_jupyter.providers.failure import ProviderFailure
+from choline_jupyter.providers.fit import fits
 from choline_jupyter.providers.provider import Contact, Provider
 from choline_jupyter.session.connection import Connection
 from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.rent.fleet import USABLE, Fleet, find_offer
-from choline_jupyter.session.rent.market import fits
 from choline_jupyter.session.rent.reconciler import confirm_gone, destroy
 from choline_jupyter.session.rent.renter import Renter
 from choline_jupyter.session.rent.suppliers import load_rented
