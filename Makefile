@@ -50,9 +50,9 @@ types: $(DEV_READY) node_modules/.package-lock.json
 jest: $(DEV_READY) node_modules/.package-lock.json
 	$(BIN)/npm test --silent
 
-# What drives the official vastai package.
+# What drives the official vastai package, and Lambda's generated client.
 vast: $(VAST_READY)
-	@$(VAST_VENV)/bin/python -m pytest -q -m vast
+	@$(VAST_VENV)/bin/python -m pytest -q -m "vast or oracle"
 
 # Fakes of the providers, to rent from without an account, until Ctrl-C.
 fakes: $(VAST_READY)
@@ -92,7 +92,7 @@ $(DEV_READY): pyproject.toml $(FRONT_END) $(PRELOAD) | $(BIN)/python
 
 $(VAST_READY): $(DEV_READY)
 	$(BIN)/python -m venv $(VAST_VENV)
-	$(VAST_VENV)/bin/python -m pip install "$$(sed -n 's/^vast = \["\(.*\)"\]$$/\1/p' pyproject.toml)"
+	sed -n 's/^\(vast\|oracle\) = \["\(.*\)"\]$$/\2/p' pyproject.toml | xargs -d '\n' $(VAST_VENV)/bin/python -m pip install
 	packages() { "$$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }; \
 	echo "import site; site.addsitedir('$$(packages $(BIN)/python)')" > "$$(packages $(VAST_VENV)/bin/python)/zz-choline.pth"
 	@touch $@

@@ -80,7 +80,7 @@ class LambdaCloud(Cloud):
 
     def _add_key(self, body: Any, query: Any) -> Answer:
         if body["name"] in self.keys:
-            return _refuse(400, "global/duplicate", "An SSH key of that name exists.")
+            return _refuse(400, "global/invalid-parameters", "An SSH key of that name exists.")
         self.keys[body["name"]] = body["public_key"]
         return 200, {"data": _show_key(body["name"], body["public_key"])}
 
