@@ -105,6 +105,7 @@ class Provider(abc.ABC):
     is_this_machine: ClassVar[bool] = False
     user: ClassVar[str] = "root"  # who logs in to its machines
     boot: ClassVar[float] = 600.0  # seconds that an instance may take until it runs; then it is destroyed
+    key_variables: ClassVar[tuple[str, ...]] = ()  # of the environment, that may hold its key
     keys_at: ClassVar[str] = ""  # where a user finds the key that `choline login` asks for; empty: it takes none
 
     @property

@@ -21,13 +21,12 @@ from choline_jupyter.transport.channel import Transport
 
 
 class RestProvider(Provider):
-    """`url` is without a slash at its end, and what the environment's `url_variable` says goes before it; `key_variables`
-    and `key_files` are where the provider's own tools look for a key.
+    """`url` is without a slash at its end, and what the environment's `url_variable` says goes before it;
+    `key_files` are where the provider's own tools keep a key.
     """
 
     url: ClassVar[str]
     url_variable: ClassVar[str] = ""
-    key_variables: ClassVar[tuple[str, ...]]
     key_files: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:

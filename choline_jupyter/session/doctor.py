@@ -13,6 +13,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from choline_jupyter.providers.config import ConfigError
+from choline_jupyter.providers.provider import FREE
+from choline_jupyter.providers.registry import list_names, load_provider
 from choline_jupyter.session.engine import Engine
 
 Ask = Callable[[str, str], dict[str, Any] | None]
@@ -27,6 +30,22 @@ def examine(engine: Engine, ask: Ask) -> Iterator[str]:
     yield from _check_platform()
     yield from _check_folder(engine)
     yield from _check_agent(ask)
+    yield from check_providers()
+
+
+def check_providers() -> Iterator[str]:
+    """One line for each provider that rents machines out: whether it is ready, and what it lacks. Asks nobody."""
+    for name in list_names():
+        try:
+            provider = load_provider(name)
+            missing = provider.check_ready()
+        except (ImportError, ConfigError) as error:
+            yield f"! {name}: {error}"
+            continue
+        if FREE in provider.capabilities:
+            continue
+        warning = "; its machines do not end by themselves, this laptop must be there" if provider.needs_laptop else ""
+        yield f"  {name}: not set up. {missing}" if missing else f"  {name}: ready{warning}"
 
 
 def _check_packages() -> Iterator[str]:

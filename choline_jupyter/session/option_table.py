@@ -166,6 +166,7 @@ TABLE = Table(
         Verb("offers", "what machines there are, what they have and cost"),
         Verb("budget", "what was spent, what may be, and what costs money now"),
         Verb("gc", "find what runs and is not wanted or not known, and end it"),
+        Verb("login", "keep the key of a provider that rents out machines", (Positional("PROVIDER", required=True),)),
         Verb("doctor", "check this machine and the way to the others, and say what to mend"),
     ),
 )

@@ -18,6 +18,7 @@ from choline_jupyter.session.bridge import Bridge
 from choline_jupyter.session.doctor import examine
 from choline_jupyter.session.host_check import examine_host
 from choline_jupyter.session.keeping import find_keeper
+from choline_jupyter.session.login import log_in
 from choline_jupyter.session.machine import Way, find_way
 from choline_jupyter.session.offers import collect_offers, render_offers
 from choline_jupyter.session.options import VerbRequest
@@ -124,6 +125,9 @@ class Verbs:
         if not adopts and not request.options.has("yes") and self._confirm and not self._confirm(question):
             return "Nothing was ended."
         return self._call(sweep(self._bridge.engine.tenancy.fleet, self._bridge.engine.store, adopts=adopts))
+
+    def _login(self, request: VerbRequest, here: str) -> str:
+        return log_in(request.positionals[0], self._answer, self._bridge.call)
 
     def _doctor(self, request: VerbRequest, here: str) -> str:
         way = find_way(request.options)
