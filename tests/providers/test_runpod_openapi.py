@@ -68,7 +68,7 @@ def test_the_check_knows_a_wrong_one(provider: RunPodProvider, check: Check) -> 
 def test_the_fake_answers_as_it_is_published(provider: RunPodProvider, cloud: RunPodCloud, check: Check) -> None:
     order = asyncio.run(make_order(provider))
     with httpx.Client(base_url=cloud.url, headers={"Authorization": f"Bearer {cloud.key}"}) as client:
-        query = {"include": "AVAILABILITY", "product": "POD", "count": 2, "cloud": "SECURE"}
+        query: dict[str, str | int] = {"include": "AVAILABILITY", "product": "POD", "count": 2, "cloud": "SECURE"}
         check("ListGpuTypesResponse", client.get("/v2/catalog/gpus", params=query).json())
         made = client.post("/v2/pods", json=write_body(order)).json()
         check("Pod", made)
