@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from choline_jupyter.ledger.money import Failure
 from choline_jupyter.model.offer import GIB, Offer, Price, Wish
 from choline_jupyter.providers.failure import ProviderFailure
+from choline_jupyter.providers.fit import fits
 from choline_jupyter.session.rent.ledger_report import render_market
-from choline_jupyter.session.rent.market import Found, Plan, estimate, fits, rank, survey
+from choline_jupyter.session.rent.market import Found, Plan, estimate, rank, survey
 from tests.fakes.memory_provider import MemoryProvider
 
 
