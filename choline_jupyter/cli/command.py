@@ -90,9 +90,10 @@ def end_script(bridge: Bridge, session: LiveSession, seconds: float) -> None:
     if machine is None:
         bridge.engine.close_row(row)
         return
+    cost = render_job_cost(tenancy.fleet, machine, seconds)
     is_gone = bridge.call(bridge.engine.stop(row))
-    left = "" if is_gone else "; it is not known to be gone yet: `choline status`"
-    sys.stderr.write(f"choline: {render_job_cost(tenancy.fleet, machine, seconds)}{left}.\n")
+    end = "The machine is gone" if is_gone else "The machine is not known to be gone yet: `choline status`"
+    sys.stderr.write(f"choline: {cost}. {end}.\n")
 
 
 def complete_for_script(spec: SessionSpec, text: str, needs: Sequence[Need]) -> SessionSpec:

@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -238,7 +239,8 @@ def _make_handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Type", "application/json" if not isinstance(data, bytes) else "text/plain")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
-            self.wfile.write(text)
+            with suppress(OSError):  # whoever asked was killed meanwhile
+                self.wfile.write(text)
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_one_call  # noqa: N815 - names of http.server
 

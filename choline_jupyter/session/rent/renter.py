@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -186,6 +187,7 @@ class Renter:
         tell("booting", "connecting for the first time")
         await self._greet(machine)
         await fleet.run(fleet.note, row, InstanceState.READY)
+        await self._note_listed(one)
         return replace(machine, state=InstanceState.READY)
 
     def _begin(self, one: _Try) -> None:
@@ -215,6 +217,12 @@ class Renter:
             if sighting.label == one.row.label:
                 return sighting.handle
         raise _Next(str(failure)) from None
+
+    async def _note_listed(self, one: _Try) -> None:
+        """Once it was in a listing, listings without it mean something, however young it is."""
+        with suppress(ProviderFailure):
+            if one.row.label in {sighting.label for sighting in await one.provider.list_mine()}:
+                await self._fleet.run(self._fleet.ledger.note_absences, one.row.id, 0)
 
     async def _wait(self, one: _Try, handle: str) -> Sighting:
         """Until it runs and has an address, at the price that was offered."""

@@ -5,6 +5,7 @@ Made by `session.rent.tenancy` for one rent; `tell` and `tick` are called in the
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 
@@ -20,6 +21,7 @@ class WaitingLine:
         self._begun = self._since = time.monotonic()
         self._text = ""
         self._cost = 0.0
+        self._is_live = _can_overwrite()
 
     def tell(self, stage: str, text: str) -> None:
         """A stage begins; the line of the one before stays."""
@@ -30,7 +32,8 @@ class WaitingLine:
     def tick(self, cost: float) -> None:
         """Some time has passed; `cost` is in USD so far."""
         self._cost = cost
-        self._write(f"choline: {self._text}: {time.monotonic() - self._since:.0f} s{self._describe_cost()}")
+        if self._is_live:
+            self._write(self._describe())
 
     def close(self, text: str) -> None:
         """It is over, with this as the last word."""
@@ -44,9 +47,20 @@ class WaitingLine:
         return f", {render_money(self._cost)} so far" if self._cost else ""
 
     def _finish(self) -> None:
+        if self._text and not self._is_live:
+            self._write(self._describe())
         if self._text:
             sys.stderr.write("\n")
+            sys.stderr.flush()
+
+    def _describe(self) -> str:
+        return f"choline: {self._text}: {time.monotonic() - self._since:.0f} s{self._describe_cost()}"
 
     def _write(self, text: str) -> None:
-        sys.stderr.write("\r" + text[:_WIDTH].ljust(_WIDTH))
+        sys.stderr.write("\r" * self._is_live + text[:_WIDTH].ljust(_WIDTH * self._is_live))
         sys.stderr.flush()
+
+
+def _can_overwrite() -> bool:
+    """A terminal's line can be written over, and a notebook's; in a file each would be one more."""
+    return sys.stderr.isatty() or not isinstance(sys.stderr, io.TextIOWrapper)
