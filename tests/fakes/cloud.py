@@ -11,7 +11,6 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -235,12 +234,14 @@ def _make_handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
                 return
             status, data = answer
             text = data if isinstance(data, bytes) else json.dumps(data).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json" if not isinstance(data, bytes) else "text/plain")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            with suppress(OSError):  # whoever asked was killed meanwhile
+            try:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json" if not isinstance(data, bytes) else "text/plain")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
                 self.wfile.write(text)
+            except ConnectionError:  # a machine that has ended itself does not hear the answer
+                self.close_connection = True
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_one_call  # noqa: N815 - names of http.server
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from choline_jupyter.model.offer import ANYTHING, GIB, Offer, Wish
 from choline_jupyter.providers import startup
 from choline_jupyter.providers.api import expect
-from choline_jupyter.providers.credentials import find_key
+from choline_jupyter.providers.credentials import Secret, find_key
 from choline_jupyter.providers.endpoint import find_endpoint
 from choline_jupyter.providers.failure import Absent, KeyRejected, Refused, Unreadable
 from choline_jupyter.providers.provider import (
@@ -60,9 +60,14 @@ class VastProvider(Provider):
     name: ClassVar[str] = "vast"
     capabilities: ClassVar[frozenset[str]] = frozenset({SPOT, STOP, LABEL, STARTUP, SELF_DESTROY, PRICE_LIVE, BILLED})
     boot: ClassVar[float] = 900.0
+    keys_at: ClassVar[str] = "https://console.vast.ai/manage-keys/"
 
     def __init__(self, options: tuple[str, ...] = ()) -> None:
         self._options = options
+        self._key: Secret | None = None
+
+    def take_key(self, key: str) -> None:
+        self._key = Secret(key)
 
     async def list_offers(self, wish: Wish = ANYTHING) -> list[Offer]:
         client = self._find_client()
@@ -135,7 +140,9 @@ class VastProvider(Provider):
         if importlib.util.find_spec("vastai") is None:
             raise Refused("The package vastai is missing.", "Run `pip install 'choline-jupyter[vast]'`.")
         endpoint = find_endpoint("vast", _URL, "VAST_URL")
-        key = endpoint.key if endpoint.key is not None else find_key("vast", ("VAST_API_KEY",), _list_key_files())
+        key = self._key or endpoint.key
+        if key is None:
+            key = find_key("vast", ("VAST_API_KEY",), _list_key_files())
         if key is None:
             raise KeyRejected("There is no key for vast.", "Set VAST_API_KEY or run `choline login vast`.")
         return Client(key, endpoint.url)

@@ -75,14 +75,15 @@ def _settle_all(fleet: Fleet, rows: list[InstanceRow], listing: list[Sighting]) 
     """Note what the listing says of each; gives those that are to be ended."""
     by_label = {sighting.label: sighting for sighting in listing if sighting.label}
     by_handle = {sighting.handle: sighting for sighting in listing}
+    free = {row.id for row in rows if not fleet.is_held(row.label)}
+    # Whoever held one may have brought it up while the provider was asked: what the ledger says now is what counts.
+    rows = [row for row in fleet.list_open() if row.id in free]
     settled = [_settle(fleet, row, by_label.get(row.label) or by_handle.get(row.handle or " ")) for row in rows]
     return [row for row in settled if row]
 
 
 def _settle(fleet: Fleet, row: InstanceRow, sighting: Sighting | None) -> InstanceRow | None:
     """Note it; gives the instance if nobody wants it any more."""
-    if fleet.is_held(row.label):
-        return None
     if sighting is None or sighting.state is InstanceState.GONE:
         _note_absence(fleet, row)
         return None

@@ -255,6 +255,8 @@ def test_nobody_there_is_refused_and_a_wrong_key_rejected(
     cloud.key = "another"
     with pytest.raises(KeyRejected):
         asyncio.run(provider.list_mine())
+    provider.take_key("another")
+    assert asyncio.run(provider.list_mine()) == []
     monkeypatch.delenv("CHOLINE_FAKE_CLOUD")
     monkeypatch.setenv("VAST_API_KEY", "k")
     monkeypatch.setenv("VAST_URL", "http://127.0.0.1:9")

@@ -240,3 +240,12 @@ def test_without_any_provider_the_next_step_is_said(tmp_path: Path, desk: Desk) 
     renter = Renter(desk.fleet, [], desk._agree, desk._greet, lambda: None)
     with pytest.raises(CholineError, match="No provider is configured"):
         asyncio.run(renter.rent(Rent(Wish(), Limits(1)), "s", 1, lambda stage, text: None))
+
+
+def test_a_machine_that_becomes_ready_while_it_is_listed_is_kept(desk: Desk) -> None:
+    """The keeper's round begins while a machine boots, and its provider answers when it is in use already."""
+    row = desk.rent()
+    desk.fleet.note(row, InstanceState.BOOTING)
+    desk.provider.before = lambda call: desk.fleet.note(row, InstanceState.READY) if call == "list" else None
+    desk.reconcile()
+    assert len(desk.provider.alive) == 1
