@@ -6,6 +6,7 @@ whether it may be); a key enters no message; an answer that cannot be read is `U
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from choline_jupyter.providers.failure import (
 )
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
     from choline_jupyter.providers.credentials import Secret
@@ -40,7 +43,7 @@ class Api:
 
         headers = {"Authorization": f"Bearer {self._key}"}
         try:
-            async with httpx.AsyncClient(timeout=self._patience, headers=headers) as client:
+            async with httpx.AsyncClient(timeout=self._patience, headers=headers, verify=_make_context()) as client:
                 answer = await client.request(method, self._base + path, json=body, params=query)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise Refused(f"{self._name} cannot be reached.", "Look at the network, then run it again.") from None
@@ -58,6 +61,14 @@ class Api:
             return answer.json() if answer.content.strip() else None
         except ValueError:
             raise Unreadable(f"{self._name} has answered with something that is no JSON.") from None
+
+
+@functools.cache
+def _make_context() -> ssl.SSLContext:
+    """The certificates that are trusted; reading them takes longer than many a call."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def explain(name: str, code: int, text: str, delay: float = 0.0) -> ProviderFailure:

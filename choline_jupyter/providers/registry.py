@@ -15,7 +15,9 @@ from choline_jupyter.providers.provider import Provider
 
 GROUP = "choline.providers"  # name = provider, value = its class
 BUILT_IN = {
+    "lambda": "choline_jupyter.providers.lambda_cloud:LambdaProvider",
     "local": "choline_jupyter.providers.local:LocalProvider",
+    "runpod": "choline_jupyter.providers.runpod:RunPodProvider",
     "ssh": "choline_jupyter.providers.ssh:SSHProvider",
     "vast": "choline_jupyter.providers.vast.provider:VastProvider",
 }

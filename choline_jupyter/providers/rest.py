@@ -31,7 +31,8 @@ class RestProvider(Provider):
 
     def __init__(self) -> None:
         self._endpoint = find_endpoint(self.name, self.url, self.url_variable)
-        self._key = self._endpoint.key or find_key(self.name, self.key_variables, self.key_files)
+        key = self._endpoint.key
+        self._key = key if key is not None else find_key(self.name, self.key_variables, self.key_files)
 
     def take_key(self, key: str) -> None:
         self._key = Secret(key)

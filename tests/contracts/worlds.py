@@ -20,6 +20,8 @@ from choline_jupyter.providers.keys import make_key
 from choline_jupyter.providers.provider import Order, Provider, Sighting
 from choline_jupyter.providers.registry import load_provider
 from tests.fakes.cloud import Cloud
+from tests.fakes.lambda_cloud import LambdaCloud
+from tests.fakes.runpod import RunPodCloud
 from tests.fakes.vast import VastCloud
 
 # Faults that a rented provider's API can have, for each call that is asked of it (tests.fakes.cloud.Fault).
@@ -80,7 +82,9 @@ def make_rented(
 
 
 WORLDS: dict[str, Callable[[pytest.MonkeyPatch], AbstractContextManager[World]]] = {
+    "lambda": make_rented("lambda", LambdaCloud, Wish("A100", 1)),
     "local": make_own("local"),
+    "runpod": make_rented("runpod", RunPodCloud, Wish("A100", 1)),
     "ssh": make_own("ssh"),
     "vast": make_rented("vast", VastCloud, Wish("RTX 3090", 1)),
 }

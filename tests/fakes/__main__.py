@@ -18,6 +18,8 @@ from choline_jupyter.providers.endpoint import find_fakes
 
 # A provider and its fake: called without arguments but `has_machines`, it runs until it is closed.
 FAKES = {
+    "lambda": "tests.fakes.lambda_cloud:LambdaCloud",
+    "runpod": "tests.fakes.runpod:RunPodCloud",
     "vast": "tests.fakes.vast:VastCloud",
 }
 
