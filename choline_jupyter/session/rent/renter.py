@@ -123,7 +123,7 @@ class Renter:
         spent = await self._fleet.run(self._fleet.find_cost_since, find_month(self._fleet.clock()))
         check_month(limits.budget, spent.total, await self._fleet.run(self._fleet.find_reserved), settings)
         provider = next(one for one in self._providers if one.name == first.offer.provider)
-        asks = needs_consent(limits.budget, limits, settings) or provider.needs_laptop
+        asks = needs_consent(limits.budget, limits, settings) or (provider.needs_laptop and not limits.is_agreed)
         if asks and not await self._agree(_ask_for(first, limits, provider)):
             raise RequestError(
                 "Nothing was rented: nobody has agreed to it.",
