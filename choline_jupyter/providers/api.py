@@ -47,6 +47,8 @@ class Api:
                 answer = await client.request(method, self._base + path, json=body, params=query)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise Refused(f"{self._name} cannot be reached.", "Look at the network, then run it again.") from None
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise Refused(f"{self._name} cannot be asked at {self._base[:100]!r}.", "Mend that address.") from None
         except httpx.HTTPError as error:
             raise Unsure(f"{self._name} has not answered ({type(error).__name__}).") from None
         return self._read(answer)
