@@ -73,6 +73,7 @@ class Layouts:
         if await self._may_mount():
             real.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.find(session) / "scratch").mkdir(mode=0o700, exist_ok=True)
+            os.utime(self.find(session))  # agents that share a volume do not know of each other's sessions
             return Layout(root, str(real), True, tuple(wish.get("hidden", ())), tuple(wish.get("kept", ())))
         if wish.get("isolated"):
             raise OSError(1, "this machine allows no mount namespaces, which --isolated needs")

@@ -18,6 +18,7 @@ BUILT_IN = {
     "lambda": "choline_jupyter.providers.lambda_cloud:LambdaProvider",
     "local": "choline_jupyter.providers.local:LocalProvider",
     "runpod": "choline_jupyter.providers.runpod:RunPodProvider",
+    "modal": "choline_jupyter.providers.modal_cloud.provider:ModalProvider",
     "ssh": "choline_jupyter.providers.ssh:SSHProvider",
     "vast": "choline_jupyter.providers.vast.provider:VastProvider",
 }

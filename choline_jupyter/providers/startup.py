@@ -35,7 +35,7 @@ mkdir -p $d; chmod 777 $d
 cat > $d/watch <<'E'
 d={folder}
 up() {{ read -r s _ < /proc/uptime; echo ${{s%.*}}; }}
-b=$(cat /proc/sys/kernel/random/boot_id); n=$(up); t=$(date +%s)
+b=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo -); n=$(up); t=$(date +%s)
 [ -f $d/last ] || echo $b $((n + {deadline})) $((t + {deadline})) > $d/last
 read -r k last wall < $d/last
 if [ "$k" != "$b" ]; then

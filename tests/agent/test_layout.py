@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from choline_jupyter.agent.layout import Layouts
 from tests.namespaces import needs_namespaces
 from tests.source_tree import ROOT
 
@@ -74,3 +77,15 @@ def test_what_is_hidden_looks_empty_but_for_what_is_kept(tmp_path: Path) -> None
     assert found[str(home)] == ["project", "tools"]
     assert found[str(root)] == ["sub"]
     assert found[str(home / "tools")] == ["bin"]
+
+
+def test_a_workspace_that_is_taken_up_again_is_kept_for_the_whole_time(tmp_path: Path) -> None:
+    """By an agent that knows nothing of its session, too: sandboxes share a volume."""
+    layouts = Layouts(tmp_path)
+    for session in ("s-old", "s-again"):
+        (tmp_path / session / "root").mkdir(parents=True)
+        os.utime(tmp_path / session, (0, 0))
+    spec = {"shares": False, "files": {"root": str(tmp_path / "project")}}
+    assert asyncio.run(layouts.settle("s-again", spec))
+    Layouts(tmp_path).sweep(set())
+    assert [folder.name for folder in tmp_path.iterdir()] == ["s-again"]

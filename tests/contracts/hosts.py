@@ -1,4 +1,4 @@
-"""Machines for the contract tests: this one, and this one again behind an sshd of its own.
+"""Machines for the contract tests: this one, this one again behind an sshd of its own, and a sandbox.
 
 Each has a home of its own for the agent; `end` ends what was started in it and fails when more than the agent has to be
 ended, and `find_carriers` shows what a transport has running on this side.
@@ -21,6 +21,7 @@ from choline_jupyter.transport.channel import Transport
 from choline_jupyter.transport.openssh import OpenSSHTransport
 from choline_jupyter.transport.paramiko_ssh import ParamikoTransport
 from choline_jupyter.transport.pipe import PipeTransport
+from tests.contracts.modal_host import make_transport
 from tests.e2e.ssh.server import Server
 
 PATIENCE = 30
@@ -30,10 +31,10 @@ Make = Callable[["Host", tuple[str, ...]], Transport]
 class Host:
     """One machine and the way to it."""
 
-    def __init__(self, make: Make, server: Server | None = None) -> None:
+    def __init__(self, make: Make, server: Server | None = None, handle: str = "") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chh-"))
         self.home = self.folder / "agent"
-        self.server = server
+        self.server, self.handle = server, handle
         self._make = make
         self._before = set(psutil.pids())
 
@@ -52,6 +53,10 @@ class Host:
     def find_agents(self) -> list[psutil.Process]:
         """Processes of the agent; its supervisor keeps the command line of its connector."""
         return [process for process in psutil.process_iter() if str(self.home) in _read_command(process)]
+
+    def find_pids(self) -> list[int]:
+        """The process ids that the agents have in their own eyes."""
+        return [_read_pid(process) for process in self.find_agents()]
 
     def end(self) -> None:
         """The agent ends when it is asked to; nothing may need more than that."""
@@ -85,9 +90,21 @@ def make_paramiko(host: Host, options: tuple[str, ...]) -> Transport:
     return ParamikoTransport(address, accept_key=host.server.fingerprint, options=options, settings=settings)
 
 
+def make_modal(host: Host, options: tuple[str, ...]) -> Transport:
+    return make_transport(host.handle, options)
+
+
 def start_server() -> Server:
     """A host whose `python3` is the one that runs the tests."""
     return Server(f"PATH={Path(sys.executable).parent}:{os.defpath}")
+
+
+def _read_pid(process: psutil.Process) -> int:
+    """In the innermost of its pid namespaces."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("NSpid:"):
+            return int(line.split()[-1])
+    return process.pid
 
 
 def _read_command(process: psutil.Process) -> str:

@@ -11,10 +11,11 @@ import pytest
 
 from choline_jupyter.transport.channel import Channel, Transport, TransportError
 from choline_jupyter.wire.frame import PROTOCOL, Frame, FrameDecoder, Type, encode_frame
-from tests.contracts.hosts import Host, Make, make_openssh, make_paramiko, make_pipe, start_server
+from tests.contracts.hosts import Host, Make, make_modal, make_openssh, make_paramiko, make_pipe, start_server
+from tests.contracts.modal_host import rent_sandbox
 from tests.e2e.ssh.server import Server, is_available
 
-MAKERS: dict[str, Make] = {"pipe": make_pipe, "openssh": make_openssh, "paramiko": make_paramiko}
+MAKERS: dict[str, Make] = {"pipe": make_pipe, "openssh": make_openssh, "paramiko": make_paramiko, "modal": make_modal}
 PATIENCE = 45
 HELLO = encode_frame(Type.HELLO, {"protocol": PROTOCOL, "python": "3"})
 
@@ -28,10 +29,17 @@ def server() -> Iterator[Server]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[str]:
+    with rent_sandbox() as handle:
+        yield handle
+
+
 @pytest.fixture(params=list(MAKERS))
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    server = None if request.param == "pipe" else request.getfixturevalue("server")
-    made = Host(MAKERS[request.param], server)
+    server = request.getfixturevalue("server") if request.param in ("openssh", "paramiko") else None
+    handle = request.getfixturevalue("sandbox") if request.param == "modal" else ""
+    made = Host(MAKERS[request.param], server, handle)
     yield made
     made.end()
 
@@ -76,7 +84,7 @@ def test_it_reaches_an_agent_that_answers(host: Host) -> None:
         async with open_peer(host.make_transport()) as peer:
             told = await peer.greet()
             assert told["protocol"] == PROTOCOL
-            assert told["pid"] in [process.pid for process in host.find_agents()]
+            assert told["pid"] in host.find_pids()
 
     run(story())
 

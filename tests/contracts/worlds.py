@@ -19,6 +19,8 @@ from choline_jupyter.model.offer import ANYTHING, GIB, Wish
 from choline_jupyter.providers.keys import make_key
 from choline_jupyter.providers.provider import Order, Provider, Sighting
 from choline_jupyter.providers.registry import load_provider
+from tests.contracts.modal_world import FAULTS as MODAL_FAULTS
+from tests.contracts.modal_world import open_cloud
 from tests.fakes.cloud import Cloud
 from tests.fakes.lambda_cloud import LambdaCloud
 from tests.fakes.runpod import RunPodCloud
@@ -81,12 +83,20 @@ def make_rented(
     return make
 
 
+@contextmanager
+def make_modal(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Sandboxes have no address: they are reached through Modal."""
+    with open_cloud(monkeypatch) as cloud:
+        yield World(load_provider("modal"), Wish("A100 80GB", 1), cloud, faults=MODAL_FAULTS)
+
+
 WORLDS: dict[str, Callable[[pytest.MonkeyPatch], AbstractContextManager[World]]] = {
     "lambda": make_rented("lambda", LambdaCloud, Wish("A100", 1)),
     "local": make_own("local"),
     "runpod": make_rented("runpod", RunPodCloud, Wish("A100", 1)),
     "ssh": make_own("ssh"),
     "vast": make_rented("vast", VastCloud, Wish("RTX 3090", 1)),
+    "modal": make_modal,
 }
 # Of those whose official package has an environment of its own (`make test` runs them there).
 MARKS = {"vast": pytest.mark.vast}

@@ -20,6 +20,7 @@ from choline_jupyter.providers.endpoint import find_fakes
 FAKES = {
     "lambda": "tests.fakes.lambda_cloud:LambdaCloud",
     "runpod": "tests.fakes.runpod:RunPodCloud",
+    "modal": "tests.fakes.modal_servicer.cloud:ModalCloud",
     "vast": "tests.fakes.vast:VastCloud",
 }
 

@@ -65,7 +65,7 @@ class Machine:
         if authorized:
             (self.folder / "home/.ssh/authorized_keys").write_text(authorized + "\n")
         (self.folder / "startup").write_text(startup)
-        (self.folder / "passwd").write_text(_write_passwd(self.folder / "home"))
+        (self.folder / "passwd").write_text(write_passwd(self.folder / "home"))
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         (self.folder / "sshd_config").write_text(_CONFIG.format(port=self.port, path=path))
         self._process = self._boot({"PATH": path, **(environment or {})})
@@ -113,8 +113,8 @@ class Machine:
             )
 
 
-def _write_passwd(home: Path) -> str:
-    """This machine's users; root has another home and, as in Ubuntu's cloud images, another name."""
+def write_passwd(home: Path) -> str:
+    """This machine's users for /etc/passwd; root has another home and, as in Ubuntu's cloud images, another name."""
     lines = Path("/etc/passwd").read_text().splitlines()
     others = [line for line in lines if line.partition(":")[0] not in ("root", "ubuntu")]
     return "".join(f"{line}\n" for line in [*(f"{name}:x:0:0:root:{home}:/bin/bash" for name in _NAMES), *others])
