@@ -44,6 +44,15 @@ def test_it_knows_where_the_watchdog_looks() -> None:
     assert str(watch.FOLDER) == FOLDER
 
 
+def test_a_container_s_own_uptime_goes_before_the_kernel_s_clock(tmp_path: Path) -> None:
+    """The watchdog reads the file: a second of another clock would never come, or be over already."""
+    told = tmp_path / "uptime"
+    told.write_text("12.50 10.00\n")
+    assert watch.find_uptime(str(told)) == 12.5
+    told.write_text("\n")
+    assert watch.find_uptime(str(told)) == pytest.approx(watch.find_uptime(str(tmp_path / "none")), abs=5.0)
+
+
 def test_idle_it_ends_at_its_lease_busy_at_its_limit(tmp_path: Path, folder: Path, uptime: Uptime) -> None:
     machine = Watch(tmp_path, folder)
     machine.limit(7200.0, 600.0)

@@ -27,6 +27,7 @@ from choline_jupyter.providers.modal_cloud.sdk import (
     is_installed,
     load,
     open_account,
+    read_token,
 )
 from choline_jupyter.providers.provider import (
     ANY,
@@ -58,17 +59,19 @@ class ModalProvider(Provider):
     """
 
     name: ClassVar[str] = NAME
+    keys_at: ClassVar[str] = "modal.com/settings/tokens, written as ID:SECRET"
     capabilities: ClassVar[frozenset[str]] = frozenset({LABEL, NATIVE_DEADLINE, SELF_DESTROY})
 
     def __init__(self, first_contact: float = 900.0, period: int = 5, patience: float = 300.0) -> None:
         self._first_contact, self._period, self._patience = first_contact, period, patience
+        self._key = ""
 
     async def list_offers(self, wish: Wish = ANYTHING) -> list[Offer]:
-        account = await open_account()
+        account = await self._open()
         return make_offers(wish, await _ask_rates(account))
 
     async def create(self, order: Order) -> str:
-        account = await open_account()
+        account = await self._open()
         modal, detail = load(), order.offer.detail
         with explain(is_harmless=True):  # what is made here costs nothing by itself
             image = await _find_image(order).build.aio(account.app)
@@ -90,7 +93,7 @@ class ModalProvider(Provider):
         return str(sandbox.object_id)
 
     async def list_mine(self) -> list[Sighting]:
-        account = await open_account()
+        account = await self._open()
         with explain(is_harmless=True):
             found = [
                 sandbox async for sandbox in load().Sandbox.list.aio(app_id=account.app.app_id, client=account.client)
@@ -99,7 +102,7 @@ class ModalProvider(Provider):
         return [sighting for sighting in sightings if sighting.state is not InstanceState.GONE]
 
     async def describe(self, handle: str) -> Sighting | None:
-        account = await open_account()
+        account = await self._open()
         modal = load()
         with explain(is_harmless=True):
             try:
@@ -110,7 +113,7 @@ class ModalProvider(Provider):
         return None if sighting.reason == _WANTED else sighting  # Modal remembers for ever what has ended
 
     async def destroy(self, handle: str) -> None:
-        account = await open_account()
+        account = await self._open()
         modal = load()
         with explain():
             try:
@@ -127,6 +130,9 @@ class ModalProvider(Provider):
     def find_end(self) -> str:
         return "exit 0"  # of the watchdog, which is the main process
 
+    def take_key(self, key: str) -> None:
+        self._key = key
+
     def check_ready(self) -> str:
         if not is_installed():
             return "The package `modal` is not installed: pip install 'choline-jupyter[modal]'."
@@ -135,6 +141,9 @@ class ModalProvider(Provider):
                 "There is no token: `modal token new`, MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or `choline login modal`."
             )
         return ""
+
+    async def _open(self) -> Account:
+        return await open_account(read_token(self._key) if self._key else None)
 
     def _make_main(self, seconds: int) -> str:
         watchdog = make_watchdog(self._first_contact, seconds, self.find_end(), self._period)

@@ -61,11 +61,11 @@ def is_installed() -> bool:
 
 def find_token() -> Token | None:
     """The token of the fake cloud, of the environment, of Modal's own file, or of `choline login`. Imports the package
-    only when there is a file of Modal's to be read.
+    only when there is a file of Modal's to be read. Raises KeyRejected for a login that is no token.
     """
     fake = find_endpoint(NAME, _URL).key
     if fake is not None:
-        return _split(fake)
+        return read_token(fake) if fake else None
     pair = os.environ.get("MODAL_TOKEN_ID"), os.environ.get("MODAL_TOKEN_SECRET")
     if all(pair):
         return Token(Secret(pair[0]), Secret(pair[1]))
@@ -75,13 +75,21 @@ def find_token() -> Token | None:
         if config["token_id"] and config["token_secret"]:
             return Token(Secret(config["token_id"]), Secret(config["token_secret"]))
     key = find_key(NAME, ())
-    return _split(key) if key else None
+    return read_token(key) if key else None
 
 
-async def open_account() -> Account:
+def read_token(key: str) -> Token:
+    """`ID:SECRET`; raises KeyRejected for anything else."""
+    name, _, secret = key.partition(":")
+    if not (name and secret):
+        raise KeyRejected("A token for Modal has two halves, written as ID:SECRET.", _LOGIN)
+    return Token(Secret(name), Secret(secret))
+
+
+async def open_account(token: Token | None = None) -> Account:
     """The account of this user, opened once in a process; raises ProviderFailure. What it makes there (an app) is free."""
     modal = load()
-    token = find_token()
+    token = token or find_token()
     if token is None:
         raise KeyRejected("There is no token for Modal.", _LOGIN)
     url = find_endpoint(NAME, _URL, "MODAL_SERVER_URL").url
@@ -140,11 +148,6 @@ def _explain_shortage(error: Exception) -> ProviderFailure:
     if getattr(error, "_grpc_status", None) is not None:
         return Throttled("Modal wants fewer calls, or has no more room for this account.", "Wait a moment.")
     return Unsure(f"Modal has no machine: {_clean(error)}")
-
-
-def _split(key: Secret) -> Token | None:
-    name, _, secret = key.partition(":")
-    return Token(Secret(name), Secret(secret)) if name and secret else None
 
 
 def _clean(error: BaseException) -> str:

@@ -90,3 +90,14 @@ def test_the_package_is_not_imported_before_it_is_used() -> None:
         "assert 'modal' not in sys.modules and 'grpclib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=_ROOT)
+
+
+def test_a_login_is_tried_before_it_is_kept(cloud: ModalCloud) -> None:
+    cloud.key = "ak-new:as-new"
+    provider = ModalProvider()
+    for wrong in ("ak-other:as-other", "as-new"):
+        provider.take_key(wrong)
+        with pytest.raises(KeyRejected):
+            asyncio.run(provider.list_mine())
+    provider.take_key("ak-new:as-new")
+    assert asyncio.run(provider.list_mine()) == []
