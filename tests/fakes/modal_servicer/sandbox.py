@@ -40,7 +40,7 @@ class Sandbox:
 
     def __init__(self, command: Sequence[str], volumes: Mapping[str, Path]) -> None:
         self._command, self._volumes = command, volumes
-        self.folder = Path(tempfile.mkdtemp(prefix="chs-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="chb-"))
         (self.folder / "home").mkdir(mode=0o700)
         (self.folder / "passwd").write_text(write_passwd(self.folder / "home"))
         self._programs: dict[str, Program] = {}
