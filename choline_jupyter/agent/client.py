@@ -130,7 +130,7 @@ class Client:
         watch = self._supervisor.watch
         if frame.header.get("touch"):
             watch.touch()
-        await _in_thread(watch.limit, float(frame.header["left"]), float(frame.header["lease"]))
+        await _in_thread(watch.limit, *(float(frame.header[key]) for key in ("left", "lease", "hold")))
         return {"armed": watch.is_armed}
 
     async def _relay(self, frame: Frame) -> dict[str, Any]:

@@ -35,6 +35,14 @@ class Retention:
         series = self._load(session)
         series[str(rank)] = max(seq, series.get(str(rank), 0))
 
+    def has_waiting(self, living: list[str]) -> bool:
+        """Whether any of these sessions has put out what no client has stored yet."""
+        return any(
+            find_last_seq(self._sessions / session, rank) > self._load(session).get(str(rank), 0)
+            for session in living
+            for rank in list_ranks(self._sessions / session)
+        )
+
     def flush(self, living: set[str]) -> None:
         """Put on the disk what power loss could take. Blocks; for an executor."""
         for session in living:

@@ -308,7 +308,8 @@ class Supervisor:
 
     async def _end_leases(self) -> None:
         """End what nobody has used for its lease: idle, and without a client that follows it. On a rented machine, all."""
-        self.watch.note(is_busy=any(not session.is_idle for session in self.sessions.values()))
+        is_busy = any(not session.is_idle for session in self.sessions.values())
+        self.watch.note(is_busy, self.watch.is_armed and self.retention.has_waiting(list(self.sessions)))
         reason = self.watch.find_reason()
         for name in list(self.sessions) if reason else ():
             await self.stop(name, reason)

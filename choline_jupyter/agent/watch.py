@@ -24,7 +24,8 @@ class Watch:
 
     def __init__(self, home: Path, folder: Path = FOLDER) -> None:
         self._file, self._folder = home / "limits.json", folder
-        self._end, self._lease = _read(self._file)
+        self._end, self._lease, self._hold = _read(self._file)
+        self._is_awaited = False
         self._idle_since = find_uptime()
         self._is_busy = False
 
@@ -33,19 +34,22 @@ class Watch:
         """Whether a watchdog runs here."""
         return (self._folder / "end").exists()
 
-    def limit(self, left: float, lease: float) -> None:
-        """The machine may live for `left` seconds more, and idle for `lease`."""
-        self._end, self._lease = find_uptime() + left, lease
+    def limit(self, left: float, lease: float, hold: float = 0.0) -> None:
+        """The machine may live for `left` seconds more, idle for `lease`, and for `hold` beyond it while results wait."""
+        self._end, self._lease, self._hold = find_uptime() + left, lease, hold
         new = self._file.with_suffix(".new")
-        new.write_text(json.dumps({"end": self._end, "lease": self._lease, "boot": find_boot()}))
+        new.write_text(json.dumps({"end": self._end, "lease": lease, "hold": hold, "boot": find_boot()}))
         new.replace(self._file)
         self.refresh()
 
-    def note(self, is_busy: bool) -> None:
-        """Whether any job runs now. The lease begins when a job ends, or when the user does something."""
+    def note(self, is_busy: bool, is_awaited: bool = False) -> None:
+        """Whether any job runs now, and whether what jobs have put out waits for a client.
+
+        The lease begins when a job ends, or when the user does something.
+        """
         if self._is_busy and not is_busy:
             self.touch()
-        self._is_busy = is_busy
+        self._is_busy, self._is_awaited = is_busy, is_awaited
         self.refresh()
 
     def touch(self) -> None:
@@ -62,7 +66,7 @@ class Watch:
 
     def find_end(self) -> float:
         """The second at which the machine ends as things stand."""
-        idle = self._idle_since + self._lease
+        idle = self._find_idle_end()
         if self._end is None:  # nobody has set limits yet
             return idle
         return self._end if self._is_busy else min(self._end, idle)
@@ -71,8 +75,11 @@ class Watch:
         """Why sessions are to end now; empty while they need not."""
         if not self.is_armed or find_uptime() < self.find_end() - _NOTICE:
             return ""
-        is_idle = not self._is_busy and (self._end is None or self._idle_since + self._lease <= self._end)
+        is_idle = not self._is_busy and (self._end is None or self._find_idle_end() <= self._end)
         return "its lease ran out" if is_idle else "its budget is spent or its deadline has come"
+
+    def _find_idle_end(self) -> float:
+        return self._idle_since + self._lease + (self._hold if self._is_awaited else 0.0)
 
 
 def find_uptime(told: str = "/proc/uptime") -> float:
@@ -95,12 +102,12 @@ def find_boot() -> str:
         return ""
 
 
-def _read(path: Path) -> tuple[Optional[float], float]:
+def _read(path: Path) -> tuple[Optional[float], float, float]:
     """The limits that were set since the machine was started; none before a client has come."""
     try:
         kept = json.loads(path.read_text())
         if kept["boot"] == find_boot():
-            return float(kept["end"]), float(kept["lease"])
+            return float(kept["end"]), float(kept["lease"]), float(kept["hold"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    return None, _FIRST_LEASE
+    return None, _FIRST_LEASE, 0.0

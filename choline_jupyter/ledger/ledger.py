@@ -34,6 +34,7 @@ _SCHEMA = Schema(
             "ALTER TABLE instance ADD COLUMN budget REAL NOT NULL DEFAULT 0",
             "ALTER TABLE instance ADD COLUMN deadline_at REAL NOT NULL DEFAULT 0",
             "ALTER TABLE instance ADD COLUMN lease REAL NOT NULL DEFAULT 0",
+            "ALTER TABLE instance ADD COLUMN hold REAL NOT NULL DEFAULT 0",
             "ALTER TABLE instance ADD COLUMN disk INTEGER NOT NULL DEFAULT 0",
             "ALTER TABLE instance ADD COLUMN absences INTEGER NOT NULL DEFAULT -1",
             "CREATE TABLE client (id TEXT PRIMARY KEY)",

@@ -42,8 +42,8 @@ class InstanceRow:
     it, empty until the provider has answered. `offer` is JSON text: what was asked for, as the provider offered it.
     It is the session's machine of this `epoch`. `address` is where it is reached, `host_key` the public key that it must
     have there. `budget` is what it may cost in USD, all in all; `deadline_at` until when it may live, `lease` how many
-    seconds it may be idle, `disk` its size in bytes. `absences` counts the listings in a row that did not have it,
-    once it was in one.
+    seconds it may be idle and `hold` how many more while results wait; `disk` its size in bytes. `absences` counts the
+    listings in a row that did not have it, once it was in one.
     """
 
     id: str
@@ -61,5 +61,6 @@ class InstanceRow:
     budget: float = 0.0
     deadline_at: float = 0.0
     lease: float = 0.0
+    hold: float = 0.0
     disk: int = 0
     absences: int = NEVER_LISTED

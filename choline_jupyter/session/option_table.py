@@ -119,6 +119,7 @@ TABLE = Table(
         Option("max-price", Kind.MONEY, "at most so much per hour", _RENT, "USD"),
         Option("budget", Kind.MONEY, "what the machine may cost in all", _RUN),
         Option("lease", Kind.DURATION, "how long it may be idle before it ends itself (default: 30m)", _RUN),
+        Option("hold", Kind.DURATION, "how much longer while results wait to be fetched (default: 2h)", _RUN),
         Option("deadline", Kind.DURATION, "how long it may live at all (default: 8h)", _RUN),
         Option(
             "host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _REACH, "HOST"

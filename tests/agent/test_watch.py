@@ -84,6 +84,15 @@ def test_an_idle_end_says_so(tmp_path: Path, folder: Path, uptime: Uptime) -> No
     assert machine.find_reason() == "its lease ran out"
 
 
+def test_it_is_held_while_results_wait(tmp_path: Path, folder: Path, uptime: Uptime) -> None:
+    machine = Watch(tmp_path, folder)
+    machine.limit(20_000.0, 600.0, 7200.0)
+    machine.note(is_busy=False, is_awaited=True)
+    assert read_end(folder) == 57_800
+    machine.note(is_busy=False, is_awaited=False)  # they were fetched
+    assert read_end(folder) == 50_600
+
+
 def test_limits_outlive_the_supervisor_but_not_the_machine(
     tmp_path: Path, folder: Path, uptime: Uptime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,17 +17,18 @@ from choline_jupyter.session.rent.meter import render_money
 if TYPE_CHECKING:
     from choline_jupyter.session.option_reader import Values
 
-LIMITS = ("budget", "lease", "deadline")  # the options
-LEASE, DEADLINE = 1800.0, 8 * 3600.0
+LIMITS = ("budget", "lease", "deadline", "hold")  # the options
+LEASE, DEADLINE, HOLD = 1800.0, 8 * 3600.0, 2 * 3600.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one instance: `budget` in USD, `lease` and `deadline` in seconds. `is_agreed`: the user has said yes (--yes)."""
+    """Of one instance: `budget` in USD, the others in seconds. `is_agreed`: the user has said yes (--yes)."""
 
     budget: float
     lease: float = LEASE
     deadline: float = DEADLINE
+    hold: float = HOLD
     is_agreed: bool = False
 
 
@@ -41,6 +42,7 @@ def read_limits(options: Values, known: Limits | None = None) -> Limits:
         known.budget if known and asked is None else _find_budget(asked, read_settings()),
         float(options.number("lease") or (known.lease if known else LEASE)),
         float(options.number("deadline") or (known.deadline if known else DEADLINE)),
+        float(options.number("hold") or (known.hold if known else HOLD)),
         "yes" in options.items and options.has("yes"),
     )
 

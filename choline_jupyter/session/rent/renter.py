@@ -164,7 +164,7 @@ class Renter:
         row = InstanceRow(
             make_identifier("i"), provider.name, self._fleet.make_label(), session, offer.to_json(), created_at=now,
             epoch=epoch, host_key=host.public, budget=limits.budget, deadline_at=now + limits.deadline,
-            lease=limits.lease, disk=disk,
+            lease=limits.lease, hold=limits.hold, disk=disk,
         )  # fmt: skip
         self._fleet.ledger.record_intent(row)
         seconds = min(limits.deadline, find_seconds(limits.budget, offer.price.find_hourly(disk)))

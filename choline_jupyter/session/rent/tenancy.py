@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from choline_jupyter.providers.provider import Contact, Provider
 from choline_jupyter.session.connection import Connection
 from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.rent.fleet import USABLE, Fleet, find_offer
+from choline_jupyter.session.rent.meter import render_money
 from choline_jupyter.session.rent.reconciler import confirm_gone, destroy
 from choline_jupyter.session.rent.renter import Renter
 from choline_jupyter.session.rent.suppliers import load_rented
@@ -31,6 +33,7 @@ from choline_jupyter.wire.frame import Type
 GREETING = 180.0  # seconds from `running` until the machine lets us in
 _AGAIN = 1.0
 _TICK = 1.0
+_ALERTS = (0.5, 0.8, 1.0)  # of a budget
 _EVERY = 30.0  # seconds between two looks at what a machine has cost
 
 Greet = Callable[[Contact], Awaitable[Any]]
@@ -42,6 +45,7 @@ class Tenancy:
 
     def __init__(self, fleet: Fleet, store: EventStore, agree: Agree) -> None:
         self.fleet, self._store, self._agree = fleet, store, agree
+        self._alerted: dict[str, float] = {}
         self.greeting = GREETING
         self.watch = start_keeper  # called when there is something to watch over
         self._meters: dict[str, asyncio.Task[None]] = {}
@@ -159,9 +163,21 @@ class Tenancy:
                 machine = await self.fleet.run(self._find, label)
                 counted = await self._count(machine, connection, counted)
                 left = await self.fleet.run(self.fleet.find_left, machine)
-                await connection.request(Type.LIMIT, {"left": left, "lease": machine.lease, "touch": is_first})
+                wish = {"left": left, "lease": machine.lease, "hold": machine.hold, "touch": is_first}
+                await connection.request(Type.LIMIT, wish)
                 is_first = False
+                await self.fleet.run(self._alert, machine)
             await asyncio.sleep(_EVERY)
+
+    def _alert(self, machine: InstanceRow) -> None:
+        """Say it once when half, most and all of a budget is spent."""
+        share = self.fleet.find_cost(machine).total / machine.budget if machine.budget else 0.0
+        reached = max((step for step in _ALERTS if share >= step), default=0.0)
+        if reached > self._alerted.get(machine.label, 0.0):
+            self._alerted[machine.label] = reached
+            what = f"{reached:.0%} of {render_money(machine.budget)} are spent on {self.fleet.describe(machine)}"
+            sys.stderr.write(f"choline: {what}; the machine ends itself when all is.\n")
+            sys.stderr.flush()
 
     async def _count(self, machine: InstanceRow, connection: Connection, counted: tuple[int, int]) -> tuple[int, int]:
         moved = connection.bytes_sent, connection.bytes_received

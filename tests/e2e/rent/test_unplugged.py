@@ -13,7 +13,7 @@ from tests.e2e.rent.tenant import LINE, Tenant
 
 
 def test_idle_at_its_lease(tenant: Tenant) -> None:
-    session = tenant.open(f"{LINE} --lease 3s")
+    session = tenant.open(f"{LINE} --lease 3s --hold 2s")
     assert tenant.client.evaluate(session, "1 + 1") == "2"
     tenant.unplug()
     wait_until(lambda: not tenant.provider.lives("m1"))
