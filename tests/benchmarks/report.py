@@ -24,6 +24,7 @@ SECTIONS = (
     "Files",
     "Foresight",
     "Files on demand",
+    "Money",
     "Memory",
     "Loading",
 )
