@@ -116,6 +116,11 @@ class Ledger:
         rows = self._database.fetch(INSTANCES.select + condition + " ORDER BY created_at, id")
         return [INSTANCES.decode(row) for row in rows]
 
+    def list_labels(self, open_only: bool = False) -> set[str]:
+        """The labels of the instances, without the rest."""
+        statement = "SELECT label FROM instance WHERE state != 'gone' OR NOT ?"
+        return {row[0] for row in self._database.fetch(statement, (open_only,))}
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()

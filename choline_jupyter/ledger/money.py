@@ -6,6 +6,7 @@ Part of the ledger (its tables lie in the same file and are as durable); the ari
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from choline_jupyter.ledger.database import Database
@@ -38,6 +39,13 @@ class Failure(NamedTuple):
     reason: str
 
 
+class Accounts(NamedTuple):
+    """What was noted of instances when it was read: asking for a thousand, one after the other, takes a second."""
+
+    periods: dict[str, list[Period]]
+    moved: dict[str, tuple[int, int]]
+
+
 class Money:
     """The tables of money in the ledger's file. All methods raise StoreError."""
 
@@ -47,7 +55,7 @@ class Money:
     def note_rate(self, instance: str, since: float, machine: float, disk: float) -> None:
         """From `since` on it costs so much by the hour; nothing is written when it did before."""
         periods = self.list_periods(instance)
-        if periods and periods[-1][1:] == (machine, disk):
+        if is_rate(periods, machine, disk):
             return
         since = max(since, periods[-1].since if periods else since)
         with self._database.transaction() as connection:
@@ -68,6 +76,14 @@ class Money:
                 " ON CONFLICT (instance) DO UPDATE SET up = up + excluded.up, down = down + excluded.down",
                 (instance, up, down),
             )
+
+    def read_accounts(self) -> Accounts:
+        """Periods and transfers of all instances at once."""
+        periods: dict[str, list[Period]] = {}
+        for instance, *row in self._database.fetch("SELECT instance, since, machine, disk FROM period ORDER BY since"):
+            periods.setdefault(instance, []).append(Period(*row))
+        moved = {row[0]: (int(row[1]), int(row[2])) for row in self._database.fetch("SELECT * FROM transfer")}
+        return Accounts(periods, moved)
 
     def find_transfer(self, instance: str) -> tuple[int, int]:
         """Bytes to the machine and from it."""
@@ -96,3 +112,8 @@ class Money:
             "SELECT provider, host, at, reason FROM failure WHERE at >= ? ORDER BY at DESC LIMIT 1000", (since,)
         )
         return [Failure(*row) for row in rows]
+
+
+def is_rate(periods: Sequence[Period], machine: float, disk: float) -> bool:
+    """Whether this is what it costs already."""
+    return bool(periods) and (periods[-1].machine, periods[-1].disk) == (machine, disk)

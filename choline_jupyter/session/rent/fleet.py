@@ -11,12 +11,13 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.ledger.ledger import FILE_NAME, Ledger
+from choline_jupyter.ledger.money import Accounts, Period, is_rate
 from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.model.instance import InstanceRow, InstanceState
 from choline_jupyter.model.offer import Offer, Price, read_offer
@@ -82,6 +83,11 @@ class Fleet:
         finally:
             lock.close()
 
+    def list_held(self) -> set[str]:
+        """The labels of all that somebody is at work on now."""
+        labels = {path.stem for path in self._locks.glob("*.lock")} if self._locks.is_dir() else set()
+        return {label for label in labels if self.is_held(label)}
+
     def list_open(self, provider: str = "") -> list[InstanceRow]:
         """What may still exist, of one provider or of all."""
         return [row for row in self.ledger.list_instances(open_only=True) if provider in ("", row.provider)]
@@ -100,26 +106,27 @@ class Fleet:
             with suppress(OSError):
                 (self._locks / f"{row.label}.lock").unlink(missing_ok=True)
 
-    def note_sighting(self, row: InstanceRow, sighting: Sighting) -> None:
-        """What its provider has told of it: where it is, what it costs."""
+    def note_sighting(self, row: InstanceRow, sighting: Sighting, accounts: Accounts | None = None) -> None:
+        """What its provider has told of it: where it is, what it costs. `accounts` spare a look at the ledger."""
         if sighting.address and sighting.address != row.address:
             self.ledger.note_address(row.id, sighting.address)
         if sighting.billed is not None:
             self.ledger.money.note_bill(row.id, sighting.billed)
-        self._note_price(row, sighting)
+        self._note_price(row, sighting, accounts)
 
-    def _note_price(self, row: InstanceRow, sighting: Sighting) -> None:
+    def _note_price(self, row: InstanceRow, sighting: Sighting, accounts: Accounts | None) -> None:
         price = read_price(row)
         hour = price.hour if sighting.hour is None else sighting.hour
         is_stopped = sighting.state in (InstanceState.STOPPED, InstanceState.PREEMPTED)
         disk = price.find_hourly(row.disk, is_stopped) - (0.0 if is_stopped else price.hour)
-        self.ledger.money.note_rate(row.id, self.clock(), 0.0 if is_stopped else hour, disk)
+        machine = 0.0 if is_stopped else hour
+        if not (accounts and is_rate(accounts.periods.get(row.id, ()), machine, disk)):
+            self.ledger.money.note_rate(row.id, self.clock(), machine, disk)
 
-    def find_cost(self, row: InstanceRow) -> Cost:
+    def find_cost(self, row: InstanceRow, accounts: Accounts | None = None) -> Cost:
         """What it has cost so far."""
-        money = self.ledger.money
-        until = self.clock()
-        return measure_cost(money.list_periods(row.id), money.find_transfer(row.id), read_price(row), until)
+        periods, moved = self._read(row, accounts)
+        return measure_cost(periods, moved, read_price(row), self.clock())
 
     def find_cost_since(self, since: float) -> Cost:
         """What all instances have cost since then; one that is older counts with what came later only."""
@@ -133,10 +140,11 @@ class Fleet:
         """What the budgets of open instances allow them beyond what they have cost."""
         return sum(max(0.0, row.budget - self.find_cost(row).total) for row in self.list_open())
 
-    def find_left(self, row: InstanceRow) -> float:
+    def find_left(self, row: InstanceRow, accounts: Accounts | None = None) -> float:
         """Seconds until its budget is spent at the price of now, or its deadline is reached."""
-        hourly = find_hourly(self.ledger.money.list_periods(row.id))
-        return min(find_seconds(row.budget - self.find_cost(row).total, hourly), row.deadline_at - self.clock())
+        periods, moved = self._read(row, accounts)
+        cost = measure_cost(periods, moved, read_price(row), self.clock())
+        return min(find_seconds(row.budget - cost.total, find_hourly(periods)), row.deadline_at - self.clock())
 
     def describe(self, row: InstanceRow) -> str:
         """`4x RTX 3090 on vast, 1.20 USD/h`."""
@@ -149,6 +157,11 @@ class Fleet:
             return tuple(self.describe(row) for row in (self.list_open() if rows is None else rows))
         return ()
 
+    def _read(self, row: InstanceRow, accounts: Accounts | None) -> tuple[Sequence[Period], tuple[int, int]]:
+        if accounts:
+            return accounts.periods.get(row.id, ()), accounts.moved.get(row.id, (0, 0))
+        return self.ledger.money.list_periods(row.id), self.ledger.money.find_transfer(row.id)
+
     def _find_part(self, row: InstanceRow, since: float) -> Cost:
         money = self.ledger.money
         periods = [period._replace(since=max(period.since, since)) for period in money.list_periods(row.id)]
@@ -158,10 +171,15 @@ class Fleet:
 
 def find_offer(row: InstanceRow) -> Offer:
     """The offer that an instance came of; one that cannot be read costs what the ledger has noted."""
+    return _read_offer(row.offer) or Offer(row.provider, row.label)
+
+
+@lru_cache(maxsize=4096)
+def _read_offer(text: str) -> Offer | None:
     try:
-        return read_offer(row.offer)
+        return read_offer(text)
     except ValueError:
-        return Offer(row.provider, row.label)
+        return None
 
 
 def read_price(row: InstanceRow) -> Price:

@@ -11,6 +11,7 @@ import asyncio
 import dataclasses
 from typing import NamedTuple
 
+from choline_jupyter.ledger.money import Accounts
 from choline_jupyter.model.instance import NEVER_LISTED, InstanceRow, InstanceState
 from choline_jupyter.providers.failure import ProviderFailure
 from choline_jupyter.providers.provider import Provider, Sighting
@@ -30,9 +31,9 @@ class Report(NamedTuple):
 
 async def reconcile(fleet: Fleet, provider: Provider) -> Report:
     """One round; raises ProviderFailure when the provider could not be read, and then nothing was concluded."""
-    rows = await fleet.run(fleet.list_open, provider.name)
+    labels = await fleet.run(fleet.ledger.list_labels, True)
     listing = await provider.list_mine()
-    for row in await fleet.run(_settle_all, fleet, rows, listing):
+    for row in await fleet.run(_settle_all, fleet, provider.name, labels, listing):
         await destroy(fleet, provider, row)
     return await fleet.run(_find_strangers, fleet, listing)
 
@@ -71,18 +72,21 @@ async def _find_handle(provider: Provider, row: InstanceRow) -> str:
     return next((one.handle for one in await provider.list_mine() if one.label == row.label), "")
 
 
-def _settle_all(fleet: Fleet, rows: list[InstanceRow], listing: list[Sighting]) -> list[InstanceRow]:
-    """Note what the listing says of each; gives those that are to be ended."""
+def _settle_all(fleet: Fleet, provider: str, labels: set[str], listing: list[Sighting]) -> list[InstanceRow]:
+    """Note what the listing says of those that were there before it; gives those that are to be ended."""
     by_label = {sighting.label: sighting for sighting in listing if sighting.label}
     by_handle = {sighting.handle: sighting for sighting in listing}
-    free = {row.id for row in rows if not fleet.is_held(row.label)}
+    free = labels - fleet.list_held()
     # Whoever held one may have brought it up while the provider was asked: what the ledger says now is what counts.
-    rows = [row for row in fleet.list_open() if row.id in free]
-    settled = [_settle(fleet, row, by_label.get(row.label) or by_handle.get(row.handle or " ")) for row in rows]
+    rows = [row for row in fleet.list_open(provider) if row.label in free]
+    accounts = fleet.ledger.money.read_accounts()
+    settled = [
+        _settle(fleet, accounts, row, by_label.get(row.label) or by_handle.get(row.handle or " ")) for row in rows
+    ]
     return [row for row in settled if row]
 
 
-def _settle(fleet: Fleet, row: InstanceRow, sighting: Sighting | None) -> InstanceRow | None:
+def _settle(fleet: Fleet, accounts: Accounts, row: InstanceRow, sighting: Sighting | None) -> InstanceRow | None:
     """Note it; gives the instance if nobody wants it any more."""
     if sighting is None or sighting.state is InstanceState.GONE:
         _note_absence(fleet, row)
@@ -92,19 +96,19 @@ def _settle(fleet: Fleet, row: InstanceRow, sighting: Sighting | None) -> Instan
     if not row.handle:
         fleet.note(row, row.state, sighting.handle)
         row = dataclasses.replace(row, handle=sighting.handle)
-    fleet.note_sighting(row, sighting)
-    if _is_unwanted(fleet, row, sighting):
+    fleet.note_sighting(row, sighting, accounts)
+    if _is_unwanted(fleet, accounts, row, sighting):
         return row
     if sighting.state in (InstanceState.PREEMPTED, InstanceState.STOPPED) and row.state is not sighting.state:
         fleet.note(row, sighting.state)
     return None
 
 
-def _is_unwanted(fleet: Fleet, row: InstanceRow, sighting: Sighting) -> bool:
+def _is_unwanted(fleet: Fleet, accounts: Accounts, row: InstanceRow, sighting: Sighting) -> bool:
     """Nobody waits for it, it will never run, its end has come, or its end was asked for and has not come."""
     if row.state not in (*USABLE, InstanceState.STOPPED, InstanceState.PREEMPTED):
         return True
-    return sighting.state is InstanceState.DEAD or fleet.find_left(row) <= 0
+    return sighting.state is InstanceState.DEAD or fleet.find_left(row, accounts) <= 0
 
 
 def _note_absence(fleet: Fleet, row: InstanceRow) -> None:
@@ -120,7 +124,7 @@ def _note_absence(fleet: Fleet, row: InstanceRow) -> None:
 
 def _find_strangers(fleet: Fleet, listing: list[Sighting]) -> Report:
     """What has a label like ours and is not in this ledger."""
-    known = {row.label for row in fleet.ledger.list_instances()}
+    known = fleet.ledger.list_labels()
     strange = [one for one in listing if one.label.startswith(f"{PREFIX}-") and one.label not in known]
     strays = [one for one in strange if fleet.is_own(one.label)]
     return Report(strays, [one for one in strange if one not in strays])
