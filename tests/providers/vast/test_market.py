@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -230,6 +234,26 @@ def test_a_machine_s_own_key_ends_that_machine_and_nothing_else(cloud: VastCloud
     assert [ask(*path) for path in paths] == [403, 403, 403]
     assert ask("DELETE", f"/api/v0/instances/{one}/") == 200
     assert [rental.handle for rental in cloud.list_alive()] == [other]
+
+
+@pytest.mark.parametrize("tool", ["python3", *(["curl"] if shutil.which("curl") else [])])
+def test_a_machine_ends_itself_with_either_tool(
+    cloud: VastCloud, provider: VastProvider, tmp_path: Path, tool: str
+) -> None:
+    """The watchdog's own words, in a shell that has nothing but that tool."""
+
+    async def rent() -> list[str]:
+        return [await provider.create(make_order(await find_offer(provider), label)) for label in "ab"]
+
+    one, other = asyncio.run(rent())
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)) if tool == "curl" else sys.executable)
+    environment = {"PATH": str(tmp_path / "bin"), "VAST_URL": cloud.url, "CONTAINER_ID": one}
+    for key, left in (("wrong", [one, other]), (cloud.rentals[one].detail["key"], [other])):
+        told = {**environment, "CONTAINER_API_KEY": key}
+        ran = subprocess.run(["/bin/sh", "-c", provider.find_end()], env=told, check=False, capture_output=True)
+        assert (ran.returncode == 0) is (left == [other]), ran.stderr
+        assert [rental.handle for rental in cloud.list_alive()] == left
 
 
 def test_the_package_s_own_listing_of_the_fake_is_ours(cloud: VastCloud, provider: VastProvider) -> None:
