@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from choline_jupyter.agent.journal import JournalReader
 from choline_jupyter.agent.machine import describe_machine
 from choline_jupyter.agent.pump import Pump
-from choline_jupyter.model.event import SUPERVISOR_RANK
 from choline_jupyter.store.entry import EntryError
 from choline_jupyter.wire.frame import CHUNK, PROTOCOL, Frame, FrameDecoder, Type, encode_frame
 from choline_jupyter.wire.record import WireError
@@ -230,7 +229,7 @@ class Client:
         reader = JournalReader(directory, rank, int(wish["after"].get(str(rank), 0)))
         hosted = self._supervisor.sessions.get(session)
         series = {"session": session, "epoch": self._supervisor.find_epoch(session), "rank": rank}
-        bell = hosted.bell if hosted and rank != SUPERVISOR_RANK else None
+        bell = hosted.bells[rank] if hosted and 0 <= rank < hosted.size else None
         window = int(wish["window"]) - int(wish["unread"].get(str(rank), 0))
         self._pumps[session, rank] = Pump(series, reader, bell, window, self._send_events)
 

@@ -83,6 +83,7 @@ class Nursery:
         self._home, self._log = str(home), log
         self._servers: dict[tuple[str, str], list[_Server]] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
+        self._preloads: dict[tuple[str, str], asyncio.Future[Any]] = {}
         self._has_worked = asyncio.Event()
 
     def prepare(self, python: str, shim: str = "") -> None:
@@ -90,7 +91,7 @@ class Nursery:
         servers = [server for server in self._servers.get((python, shim), ()) if not server.ended.is_set()]
         if not servers:
             servers = [self._start(python, (), shim)]
-            self._keep(self._preload(python, shim))
+            self._preloads[python, shim] = self._keep(self._preload(python, shim))
         self._servers[python, shim] = servers
 
     def note_job(self) -> None:
@@ -124,6 +125,8 @@ class Nursery:
 
     async def _fork(self, python: str, spec: dict[str, Any], shim: str) -> int:
         self.prepare(python, shim)
+        if spec.get("size", 1) > 1:
+            await self._preload_now(python, shim)
         server = self._choose(self._servers[python, shim])
         await server.ready.wait()
         pid = 0 if server.ended.is_set() else await server.fork(spec)
@@ -139,6 +142,12 @@ class Nursery:
             server.writer.close()
         for task in self._tasks:
             task.cancel()
+
+    async def _preload_now(self, python: str, shim: str) -> None:
+        """Several ranks are made of a server that has imported torch: each of them would import it otherwise."""
+        self._has_worked.set()
+        await asyncio.wait([self._preloads[python, shim]])
+        await self._servers[python, shim][-1].ready.wait()
 
     def _choose(self, known: list[_Server]) -> _Server:
         """The one that has imported most, among those that are ready; else the first."""
@@ -164,10 +173,11 @@ class Nursery:
             if await probe.wait() == 0:
                 self._servers[python, shim].append(self._start(python, preloads, shim))
 
-    def _keep(self, coroutine: Any) -> None:
-        task = asyncio.ensure_future(coroutine)
+    def _keep(self, coroutine: Any) -> asyncio.Future[Any]:
+        task: asyncio.Future[Any] = asyncio.ensure_future(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _read_tail(path: Path) -> str:

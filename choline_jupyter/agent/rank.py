@@ -40,11 +40,26 @@ class Rank:
         self.pid = 0
         self.done: set[str] = set()
         self.running = ""
+        self.state: dict[str, Any] = {}  # what it said of itself last
         self.is_alive = True
         self._on_state, self._on_death = on_state, on_death
         self._writer: Optional[asyncio.StreamWriter] = None
         self._waiting: list[bytes] = []
         self._gone = asyncio.Event()
+
+    @property
+    def members(self) -> list[Rank]:
+        """Itself: a session treats one rank and a group of them alike."""
+        return [self]
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a process that was reached."""
+        return self._writer is not None
+
+    def replace_dead(self) -> list[Rank]:
+        """Of one rank there is none to replace: its session makes another."""
+        return []
 
     async def connect(self) -> bool:
         """Reach the process behind the socket; False when there is none."""
@@ -119,6 +134,7 @@ class Rank:
         await self._bury()
 
     def _hear(self, state: dict[str, Any]) -> None:
+        self.state = state
         self.pid = int(state.get("pid", self.pid))
         self.running = str(state.get("running", ""))
         self.done.update(state.get("done", ()))

@@ -13,10 +13,11 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from choline_jupyter.agent.doorbell import Bell
 from choline_jupyter.agent.job_folder import JobFolder
@@ -24,6 +25,7 @@ from choline_jupyter.agent.journal import JournalWriter, find_ended_jobs, find_l
 from choline_jupyter.agent.place import Place
 from choline_jupyter.agent.process import read_oom_kills
 from choline_jupyter.agent.rank import Rank
+from choline_jupyter.agent.rank_group import RankGroup
 from choline_jupyter.model.event import SUPERVISOR_RANK, Kind
 from choline_jupyter.model.names import check_identifier
 from choline_jupyter.wire.frame import Frame, Type
@@ -31,6 +33,7 @@ from choline_jupyter.wire.frame import Frame, Type
 _PATIENCE = 0.1
 
 Launch = Callable[["HostedSession", Rank], None]
+Ranks = Union[Rank, RankGroup]
 
 
 class HostedSession:
@@ -45,7 +48,9 @@ class HostedSession:
         self.directory = place.find_session(self.id)
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.journal = JournalWriter(self.directory, SUPERVISOR_RANK, lambda: wake(self.id, SUPERVISOR_RANK, True))
-        self.rank: Optional[Rank] = None
+        self.rank: Optional[Ranks] = None
+        self.size = int(spec.get("ranks") or 1) if spec.get("kind") != "script" else 1
+        self._port = 0
         self.running = ""
         self.running_since = 0.0
         self.quiet_since = time.monotonic()
@@ -59,7 +64,7 @@ class HostedSession:
         self._holds = 0
         self._told: set[str] = set()
         self._oom_kills = read_oom_kills()
-        self.bell = Bell(place.find_rank_bell(self.id, 0))
+        self.bells = [Bell(place.find_rank_bell(self.id, number)) for number in range(self.size)]
 
     @property
     def queue(self) -> list[str]:
@@ -84,15 +89,16 @@ class HostedSession:
         """Have a living rank, or one that is being made; True when it is new."""
         if self.rank and self.rank.is_alive:
             return False
-        self.rank = Rank(self._place, self.id, 0, self._note_state, self._mourn)
+        self.rank = self._make_ranks()
         self.settled.set()
         self._oom_kills = read_oom_kills()
-        self._launch(self, self.rank)
+        for rank in self.rank.members:
+            self._launch(self, rank)
         return True
 
     async def adopt(self) -> bool:
         """Take over the rank of an earlier supervisor; False, and the session is over, when it has not survived."""
-        self.rank = Rank(self._place, self.id, 0, self._note_state, self._mourn)
+        self.rank = self._make_ranks()
         if not await self.rank.connect():
             self._abandon("its machine was restarted or its processes were killed")
             self._tell_end("its machine was restarted or its processes were killed")
@@ -121,6 +127,14 @@ class HostedSession:
         if job == self.running:
             self.running = ""
             self._next()
+
+    def hear(self, rank: int, notice: str) -> str:
+        """What a rank's bell said beside that its series grew; the job that is over by that, or nothing."""
+        if isinstance(self.rank, RankGroup):
+            self.rank.hear(rank, notice)
+            job = notice.split(" ")[1] if " " in notice else ""
+            return job if job in self.rank.done else ""
+        return notice[5:] if notice.startswith("done ") else ""
 
     def ask(self) -> None:
         """Have the rank say what it does: the bell may have been missed."""
@@ -166,14 +180,16 @@ class HostedSession:
         if self.running:
             self._tell_stopped(self.running, reason)
         self._tell_end(reason)
-        self._place.find_rank_bell(self.id, 0).unlink(missing_ok=True)
+        for number in range(self.size):
+            self._place.find_rank_bell(self.id, number).unlink(missing_ok=True)
         self.ended.set()
 
     def close(self) -> None:
         """Forget it; a rank that lives goes on."""
         if self.rank:
             self.rank.close()
-        self.bell.close()
+        for bell in self.bells:
+            bell.close()
         self.journal.close()
 
     def tell(self, state: dict[str, Any], job: str = "") -> None:
@@ -192,16 +208,25 @@ class HostedSession:
             "shares": self.spec.get("shares", True),
             "lease": self.spec["lease"],
             "pid": self.rank.pid if self.rank else 0,
+            "pids": [rank.pid for rank in self.rank.members] if self.rank else [],
             "alive": bool(self.rank and self.rank.is_alive),
             "running": self.running,
             "since": self.running_since,
             "queue": self.queue,
         }
 
+    def describe_group(self) -> dict[str, int]:
+        """What each of several ranks is told of the others: how many there are, and a port that is free."""
+        if self.size > 1 and not self._port:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self._port = probe.getsockname()[1]
+        return {"size": self.size, "port": self._port}
+
     def list_ranks(self) -> list[int]:
         """Every rank that has a series, the supervisor's own included."""
         ranks = set(list_ranks(self.directory)) | {SUPERVISOR_RANK}
-        return sorted(ranks | ({self.rank.number} if self.rank else set()))
+        return sorted(ranks | (set(range(self.size)) if self.rank else set()))
 
     def _begin(self, frame: Frame) -> None:
         self.running, self.running_since = frame.header["job"], time.time()
@@ -209,6 +234,8 @@ class HostedSession:
             self.ensure_rank()
             self.tell({"state": "restarted"}, self.running)
         if self.rank:
+            for rank in self.rank.replace_dead():
+                self._launch(self, rank)
             self.rank.send(frame._replace(header={**frame.header, "layer": self.spec.get("layer", ("", 0))}))
 
     def _next(self) -> None:
@@ -231,14 +258,19 @@ class HostedSession:
         self.finished.add(job)
         self._jobs.remove(job)
 
-    def _note_state(self, rank: Rank) -> None:
+    def _make_ranks(self) -> Ranks:
+        if self.size == 1:
+            return Rank(self._place, self.id, 0, self._note_state, self._mourn)
+        return RankGroup(self._place, self.id, self.size, self.tell, self._note_state, self._mourn)
+
+    def _note_state(self, rank: Ranks) -> None:
         """What the rank says of itself: when it is adopted everything that is known, later what a lost notice said."""
         if not self.settled.is_set():
             self._take_over(rank)
         if self.running in rank.done:
             self.finish(self.running)
 
-    def _take_over(self, rank: Rank) -> None:
+    def _take_over(self, rank: Ranks) -> None:
         """Go on where an earlier supervisor was."""
         self.finished |= rank.done
         self.running = rank.running if rank.running not in self.finished else ""
@@ -254,7 +286,7 @@ class HostedSession:
 
     def _abandon(self, reason: str) -> None:
         """Say of each job that was taken and has not ended that it never will."""
-        over = find_ended_jobs(self.directory, 0)
+        over = find_ended_jobs(self.directory, 0 if self.size == 1 else SUPERVISOR_RANK)
         for frame in self._jobs.load():
             job = frame.header["job"]
             if job in over:
@@ -275,7 +307,7 @@ class HostedSession:
         """Behind which event of its rank a client should show what is told."""
         return {"rank": 0, "last": find_last_seq(self.directory, 0)}
 
-    def _mourn(self, rank: Rank, code: Optional[int], reason: str) -> None:
+    def _mourn(self, rank: Ranks, code: Optional[int], reason: str) -> None:
         """The rank's process is gone: say so to the job that ran and to those that relied on its names.
 
         Jobs that came when it was on its way out without one did not rely on it: they begin in the next rank.

@@ -169,7 +169,7 @@ class Supervisor:
         directory = self.place.find_session(check_identifier(wish["session"]))
         if directory.is_dir():
             raise Refused("no-session", "That session has ended.")
-        keys = ("session", "name", "kind", "python", "directory", "lease", "command", "epoch", "files")
+        keys = ("session", "name", "kind", "python", "directory", "lease", "command", "epoch", "files", "ranks")
         more = ("packages", "are_found", "version", "indexes")
         spec = {key: wish[key] for key in (*keys, *more) if key in wish}
         spec["created"], spec["shares"] = time.time(), shares_files(spec.get("files"))
@@ -218,6 +218,7 @@ class Supervisor:
             "layout": session.spec.get("layout"),
             "workspace": str(self.layouts.find(session.id)),
             "blobs": str(self.blobs.folder),
+            **session.describe_group(),
             **self._preparation.describe_layer(session),
         }
 
@@ -247,7 +248,7 @@ class Supervisor:
         heard = 0
         while True:
             try:
-                text = bell.recv(512).decode()
+                text = bell.recv(4096).decode()
             except (BlockingIOError, UnicodeDecodeError):
                 break
             heard += 1
@@ -259,8 +260,9 @@ class Supervisor:
         name, _, notice = text.partition(" ")
         session, _, rank = name.partition("/")
         self.wake(session, int(rank), bool(notice))
-        if notice.startswith("done ") and session in self.sessions:
-            self._finish(self.sessions[session], notice[5:])
+        over = self.sessions[session].hear(int(rank), notice) if notice and session in self.sessions else ""
+        if over:
+            self._finish(self.sessions[session], over)
 
     def _look_everywhere(self) -> None:
         for client in self._clients:

@@ -35,6 +35,7 @@ from choline_jupyter.session.options import (
     parse_line,
 )
 from choline_jupyter.session.outcome import Outcome, raise_outcome
+from choline_jupyter.session.ranks import read_ranks
 from choline_jupyter.session.rent.wish import OPTIONS as WISHES
 from choline_jupyter.session.results import check_names, list_told, read_names
 from choline_jupyter.session.usage import MAGIC, render_help
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from choline_jupyter.session.live import LiveSession
     from choline_jupyter.session.spec import SessionSpec
 
-_MACHINE = ("session", "provider", "host", "env", "isolated")  # options that say which session is meant
+_MACHINE = ("session", "provider", "host", "env", "isolated", "ranks")  # options that say which session is meant
 _LARGEST_CODE = 15 << 20  # a cell travels in one frame
 
 
@@ -177,6 +178,9 @@ class Notebook:
         }
         if request.options.has("no-pull"):
             header["pull"] = False
+        if request.options.has("on"):
+            header["on"] = ranks = read_ranks(request.options, session)
+            stage.begin(job.id, ranks)
         wanted = request.options.text("out")
         if wanted is not None:
             self._awaited[job.id] = header["out"] = read_names(wanted)

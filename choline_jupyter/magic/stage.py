@@ -10,15 +10,17 @@ import dataclasses
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.magic.comms import RemoteComms
+from choline_jupyter.magic.rank_input import RankInput
+from choline_jupyter.magic.rank_output import RankOutput
 from choline_jupyter.magic.screen import Screen, explain_gap
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.session import Trust
 from choline_jupyter.session.interrupt import Interrupts
-from choline_jupyter.session.live import LiveSession, is_end
+from choline_jupyter.session.live import LiveSession, is_end, is_rank_end
 from choline_jupyter.session.outcome import Outcome, note_state, tell, tell_fetched, tell_notices
 from choline_jupyter.session.trust import OutputFilter
 
@@ -38,6 +40,8 @@ class Stage:
     def __init__(self, session: LiveSession, screen: Screen, bridge: Bridge, schedule: Callable[..., None]) -> None:
         self.session, self.screen = session, screen
         self._bridge, self._schedule = bridge, schedule
+        self._output = RankOutput(screen, session.ranks > 1)
+        self._input = RankInput()
         self._turn = threading.Lock()
         self._mine: set[str] = set()
         self._filters: dict[tuple[str, int], OutputFilter] = {}
@@ -60,12 +64,17 @@ class Stage:
                 event = self.session.feed.get(interrupts.patience)
                 tick()
                 if event is None:
+                    self._output.tick()
                     interrupts.check(job)
                     outcome.failure = self.session.failure
                 elif self._take(event, job, outcome, interrupts):
                     break
         tell_fetched(self.session)
         return outcome
+
+    def begin(self, job: str, ranks: Sequence[int]) -> None:
+        """A job that only these ranks run is about to be sent."""
+        self._input.begin(job, min(ranks))
 
     def adopt(self, job: str) -> None:
         """Show what this job puts out from now on, between cells too."""
@@ -98,7 +107,7 @@ class Stage:
             self._show(event)
         else:
             self._show(event)
-        return is_end(event)
+        return self._end(event)
 
     def _redirect(self, event: Event) -> None:
         """A job that was attached to shows in the cell that attached, not in the one it came from."""
@@ -119,13 +128,23 @@ class Stage:
             self._ask(event, interrupts)
         elif event.kind is Kind.STATE:
             self._note(event, outcome)
+            for question in self._input.note_end(event) if is_rank_end(event) else ():
+                self._ask_user(question, interrupts)
         elif event.kind is Kind.ARTIFACT:
             outcome.artifacts.append(event)
             self._show(event)
         else:
             outcome.is_full = outcome.is_full or event.kind is Kind.GAP
             self._show(self._join(event))
-        return is_end(event)
+        return self._end(event)
+
+    def _end(self, event: Event) -> bool:
+        """Whether an event ends its job; then the ranks' output does, too."""
+        if not is_end(event):
+            return False
+        self._output.end(event.job, event.read_content().get("reply") or {})
+        self._input.forget(event.job)
+        return True
 
     def _join(self, event: Event) -> Event:
         """Put text that is there already into one message: a notebook with 20,000 short ones is slow."""
@@ -151,6 +170,7 @@ class Stage:
         self.seen[event.series] = event.seq
         if event.kind is Kind.STATE:
             self._note_other(event)
+            self._end(event)
         elif event.kind is Kind.COMM or event.job in self._mine or not event.job:
             self._show(event)
 
@@ -176,11 +196,14 @@ class Stage:
         if event.kind is Kind.ARTIFACT:
             tell_notices(self.session)
             return
-        if event.kind is Kind.COMM and not self._comms.note(event.find_type(), event.read_content()):
-            return
+        if event.kind is Kind.COMM:
+            content = event.read_content()
+            self._input.note_comm(str(content.get("comm_id", "")), event.series.rank)
+            if not self._comms.note(event.find_type(), content):
+                return
         kept = self._filter(event)
         if kept:
-            self.screen.show(kept)
+            self._output.show(kept)
 
     def _filter(self, event: Event) -> Event | None:
         """The event as its machine's trust allows it; untouched bytes where everything may pass."""
@@ -196,6 +219,13 @@ class Stage:
         )
 
     def _ask(self, event: Event, interrupts: Interrupts) -> None:
+        """Ask the user, unless the answer to a first rank's question is this one's, too."""
+        if self._input.is_for_user(event):
+            self._ask_user(event, interrupts)
+        for question, answer in self._input.take(event.job):
+            self._bridge.post(self.session.answer, question, answer)
+
+    def _ask_user(self, event: Event, interrupts: Interrupts) -> None:
         wish = self._filter(event)
         content = wish.read_content() if wish else {}
         try:
@@ -204,6 +234,7 @@ class Stage:
         except KeyboardInterrupt:
             self._interrupt(event.job)
         else:
+            self._input.note_answer(event, answer)
             self._bridge.post(self.session.answer, event, answer)
 
     def _interrupt(self, job: str) -> None:
@@ -219,6 +250,7 @@ class Stage:
         frame = {
             "type": type_, "msg_id": header["msg_id"], "content": message["content"], "sizes": [len(b) for b in buffers],
             "metadata": message.get("metadata") or {}, "subshell": bool(header.get("subshell_id")),
+            "rank": self._input.find_rank(message["content"]),
         }  # fmt: skip
         self._bridge.post(self.session.pass_comm, frame, b"".join(buffers))
         self._wait(handled)

@@ -116,7 +116,8 @@ class Follower:
 
     def _is_due(self, event: Event) -> bool:
         fact = event.read_content() if event.kind is Kind.STATE else {}
-        return bool(self._ends.get(fact.get("rank", SUPERVISOR_RANK), 0) >= fact.get("last", 0))
+        ends = fact.get("ends") or {fact.get("rank", SUPERVISOR_RANK): fact.get("last", 0)}
+        return all(self._ends.get(int(rank), 0) >= last for rank, last in ends.items())
 
     async def _keep(self, event: Event, record: Buffer) -> None:
         """Store it; when this disk is full it is shown all the same, and the journal keeps what is not acknowledged."""

@@ -71,6 +71,11 @@ class LiveSession:
         self._provision: asyncio.Task[None] | None = None
 
     @property
+    def ranks(self) -> int:
+        """How many kernels run its cells, as far as that is known here."""
+        return self.spec.ranks if self.spec and not self.spec.command else 1
+
+    @property
     def is_following(self) -> bool:
         """Whether its events are being delivered."""
         return self._follower is not None
@@ -162,7 +167,7 @@ class LiveSession:
 
     def answer(self, event: Event, value: str) -> None:
         """Answer an input request."""
-        self._tell(Type.INPUT, {"seq": event.seq, "value": value})
+        self._tell(Type.INPUT, {"seq": event.seq, "rank": event.series.rank, "value": value})
 
     def type_text(self, number: int, text: str, is_end: bool) -> None:
         """Text for a script's standard input; `number` counts from 1."""
@@ -196,7 +201,7 @@ class LiveSession:
                 "python": self.spec.python, "packages": list(map(strip_credentials, packages)), "are_found": are_found,
                 "version": self.spec.version, "indexes": self.spec.indexes, "lease": self.spec.lease,
                 "environment": self.spec.environment, "files": self.spec.files, "command": list(self.spec.command),
-                "kind": "script" if self.spec.command else "kernel",
+                "kind": "script" if self.spec.command else "kernel", "ranks": self.spec.ranks,
             }  # fmt: skip
             self._keep(self._open(self.connection.ask(Type.OPEN, {"session": self.row.id, **wish})))
 
@@ -363,6 +368,11 @@ def is_end(event: Event) -> bool:
         return False
     state = event.read_content().get("state")
     return state == "done" or (event.series.rank == SUPERVISOR_RANK and state in _ENDINGS)
+
+
+def is_rank_end(event: Event) -> bool:
+    """Whether one of several ranks has ended the event's job."""
+    return event.kind is Kind.STATE and bool(event.job) and event.read_content().get("state") == "rank_done"
 
 
 def _close(row: JobRow, reply: dict[str, Any], at: float) -> JobRow:

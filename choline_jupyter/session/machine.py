@@ -17,6 +17,7 @@ from choline_jupyter.model.session import Trust
 from choline_jupyter.providers.provider import Access
 from choline_jupyter.providers.registry import list_names
 from choline_jupyter.session.project import describe_files
+from choline_jupyter.session.ranks import count_ranks, name_session
 from choline_jupyter.session.rent.limits import LIMITS, read_limits
 from choline_jupyter.session.rent.renter import Rent
 from choline_jupyter.session.rent.suppliers import is_rented
@@ -64,8 +65,9 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
         raise RequestError(f"--isolated does not go with the provider {provider}.", "Leave one of the two out.")
     accept_key, client = _check_way(options)
     wishes = _find_wishes(options.text("env") or "", provider)
+    ranks = count_ranks(options)
     return SessionSpec(
-        name,
+        name if command else name_session(name, ranks),
         provider,
         host or (ISOLATED if is_isolated else "this machine"),
         packages=wishes.packages,
@@ -75,6 +77,7 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
         accept_key=accept_key,
         client=client,
         files=describe_files(Path.cwd(), is_isolated) if is_isolated or provider != "local" else None,
+        ranks=ranks,
     )
 
 
@@ -118,8 +121,9 @@ def _make_rented(name: str, options: Values, command: tuple[str, ...]) -> Sessio
         )
     wishes = _find_wishes(options.text("env") or "", "rented")
     rent = Rent(read_wish(options), read_limits(options), options.text("provider") or "")
+    ranks = count_ranks(options, rent.wish.count)
     return SessionSpec(
-        name,
+        name if command else name_session(name, ranks),
         rent.provider,
         _describe_wish(rent.wish),
         packages=wishes.packages,
@@ -131,6 +135,7 @@ def _make_rented(name: str, options: Values, command: tuple[str, ...]) -> Sessio
         client=_check_way(options)[1],
         files=describe_files(Path.cwd(), False),
         rent=rent,
+        ranks=ranks,
     )
 
 

@@ -23,6 +23,7 @@ _DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?\
 _MONEY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?\Z")
 _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?([KMGT])i?B?\Z", re.IGNORECASE)
 _COUNT = re.compile(r"[1-9][0-9]{0,8}\Z")
+_RANKS = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?\Z")
 
 
 class Kind(enum.Enum):
@@ -35,6 +36,7 @@ class Kind(enum.Enum):
     COUNT = "N"  # a whole number from 1
     MONEY = "USD"  # an amount, 0.01 or more
     SIZE = "SIZE"  # 40GB, 512MB, 1TB; read as bytes
+    RANKS = "RANKS"  # 0,2 or 1-3
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ TABLE = Table(
             "FILE",
         ),
         Option("isolated", Kind.FLAG, "on this machine, without its files: only what goes along is there", _RUN),
+        Option("ranks", Kind.COUNT, "run on this many kernels at once, as the ranks of one process group", _RUN),
+        Option("on", Kind.RANKS, "run on these ranks only", (CELL,)),
         Option("with", Kind.LIST, "files and folders that go along, whatever is found in the code", _FILES),
         Option("without", Kind.LIST, "files that stay here, in the syntax of .gitignore", _FILES, "PATTERN,..."),
         Option("no-pull", Kind.FLAG, "leave what the job writes over there", _RUN),
@@ -185,6 +189,8 @@ def read_value(option: Option, text: str) -> str | int | float | tuple[str, ...]
         return _read_money(option, text)
     if option.kind is Kind.SIZE:
         return _read_size(option, text)
+    if option.kind is Kind.RANKS:
+        return _read_ranks(option, text)
     return read_text(f"--{option.name}", text, option.limit)
 
 
@@ -229,3 +235,18 @@ def _read_size(option: Option, text: str) -> int:
     if not match or not float(match[1]):
         raise RequestError(f"--{option.name} {quote(text)} is no size.", "Write it like 40GB.")
     return int(float(match[1]) * (1 << 10 * (1 + "KMGT".index(match[2].upper()))))
+
+
+def _read_ranks(option: Option, text: str) -> tuple[str, ...]:
+    """`0,2` or `1-3` as the numbers, in order, each once."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = _RANKS.match(part.strip())
+        if not match:
+            raise RequestError(
+                f"--{option.name} {quote(text)} names no ranks.", "Write numbers from 0, as in 0,2 or 1-3."
+            )
+        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    if not found:
+        raise RequestError(f"--{option.name} {quote(text)} names no ranks.", "Write numbers from 0, as in 0,2 or 1-3.")
+    return tuple(map(str, sorted(found)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import CholineError, DiskFull, KernelDied, OutOfMemory, make_remote_exception
 from choline_jupyter.model.event import Event
+from choline_jupyter.session.rank_text import explain_waiting, name_ranks
 
 if TYPE_CHECKING:
     from choline_jupyter.session.live import LiveSession
@@ -37,6 +38,7 @@ class Outcome:
         self.artifacts: list[Event] = []
         self.is_full = False
         self.reply: dict[str, Any] = {}
+        self.rank_reply: dict[str, Any] = {}  # of the first of several ranks that has ended
         self.failure: CholineError | None = None
 
 
@@ -55,7 +57,12 @@ def note_state(event: Event, outcome: Outcome) -> None:
     fact = event.read_content()
     state = fact.get("state")
     if state == "done":
-        outcome.reply = fact["reply"]
+        outcome.reply = {**outcome.rank_reply, **fact["reply"]}
+        outcome.failure = explain_rank_death(outcome.reply)
+    elif state == "rank_done":
+        outcome.rank_reply = outcome.rank_reply or {"payload": fact["reply"].get("payload")}
+    elif state == "waiting":
+        tell(explain_waiting(fact))
     elif state == "answered":
         outcome.question = None
     elif state == "died":
@@ -101,6 +108,17 @@ def explain_death(fact: dict[str, Any]) -> CholineError:
     if code < 0:
         return KernelDied(f"The kernel was ended by {_name_signal(-code)}.", again)
     return KernelDied(f"The kernel left with exit status {code}.", again)
+
+
+def explain_rank_death(reply: dict[str, Any]) -> CholineError | None:
+    """A job that ended because a rank's process did; None for any other."""
+    if reply.get("ename") != "RankDied":
+        return None
+    dead = [int(rank) for rank, end in reply.get("ranks", {}).items() if end.get("died")]
+    return KernelDied(
+        f"{name_ranks(dead).capitalize()}: {reply.get('evalue')}; the other ranks keep their names.",
+        "Run the cell again: a new process takes the rank, with only the names that come from this notebook.",
+    )
 
 
 def _name_signal(number: int) -> str:

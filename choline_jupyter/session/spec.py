@@ -26,6 +26,7 @@ class SessionSpec:
     the user, `version` is the Python wanted, `indexes` (by pip's names) where they come from.
     `files` (`session.project.describe_files`) is for sessions that do not have the folder's own files.
     `rent` is set for a session that needs a rented machine: `provider` and `machine` are empty then.
+    `ranks` is the number of kernels that run each cell, or of processes that torchrun makes of a script.
     `accept_key` is the fingerprint of an unknown host key that the user has accepted, `client` the ssh client wanted.
     """
 
@@ -46,6 +47,7 @@ class SessionSpec:
     client: str = ""
     files: dict[str, Any] | None = None
     rent: Rent | None = None
+    ranks: int = 1
 
     def matches(self, row: SessionRow) -> bool:
         """Whether an existing session is the one asked for."""

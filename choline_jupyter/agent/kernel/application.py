@@ -30,6 +30,8 @@ from choline_jupyter.agent.kernel.hook import OutputHook
 from choline_jupyter.agent.kernel.jobs import Jobs
 from choline_jupyter.agent.kernel.layer import activate_layer, take_site
 from choline_jupyter.agent.kernel.luggage import Luggage
+from choline_jupyter.agent.kernel.membership import Membership
+from choline_jupyter.agent.kernel.process_group import ProcessGroup, make_environment
 from choline_jupyter.agent.kernel.results import Results
 from choline_jupyter.agent.layout import enter_layout
 from choline_jupyter.agent.process import MARK, make_mark
@@ -51,7 +53,8 @@ class RankSpec(NamedTuple):
     """What a rank is told at its start; paths are absolute, `environment` None keeps the fork server's.
 
     `layout` (a `agent.layout.Layout`) says where its files are, `workspace` what is kept of them, `blobs` the large ones.
-    `files` (`agent.kernel.file_hook`) is where it asks for files that are not here yet.
+    `files` (`agent.kernel.file_hook`) is where it asks for files that are not here yet. `size` is the number of ranks, `port`
+    a free one for what a cell's own `init_process_group` may want to listen on.
     """
 
     session: str
@@ -68,6 +71,8 @@ class RankSpec(NamedTuple):
     layer: str = ""
     is_activated: bool = False
     files: Optional[dict[str, Any]] = None
+    size: int = 1
+    port: int = 0
 
 
 class RankKernel(IPythonKernel):
@@ -76,6 +81,7 @@ class RankKernel(IPythonKernel):
     jobs: Jobs
     luggage: Luggage
     results: Results
+    membership: Optional[Membership] = None
     _coming: tuple[dict[str, Any], list[Any], str] = ({}, [], "")
     _layer: tuple[str, int] = ("", 0)
     _stale: Sequence[str] = ()  # modules that the session now has in another version than this process
@@ -105,11 +111,20 @@ class RankKernel(IPythonKernel):
         except KeyboardInterrupt:  # ipykernel would leave the request without an answer
             code = _NOT_BEGUN
         self.luggage.tell_unplaced(*self.jobs.get(request))
+        code = self._join_others(wish) or code
         reply: dict[str, Any] = await super().do_execute(code, silent, *arguments, **keywords)  # type: ignore[no-untyped-call]
-        self.luggage.announce(*self.jobs.get(request), pull=wish.get("pull", True) is not False)
+        if not self.membership:  # of several one announces for all, when all have ended
+            self.luggage.announce(*self.jobs.get(request), pull=wish.get("pull", True) is not False)
         shell: Any = self.shell
         self.results.send(shell.user_ns, wish.get("out") or [], request)
         return reply
+
+    def _join_others(self, wish: dict[str, Any]) -> str:
+        """One of several ranks: code to run in the cell's stead when there can be no process group for it."""
+        try:
+            return self.membership.begin(wish) if self.membership else ""
+        except KeyboardInterrupt:
+            return _NOT_BEGUN
 
     def _take_layer(self, folder: str, changes: int) -> None:
         """Find what has come into the session's own packages since the last cell."""
@@ -175,7 +190,13 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     _spare_flushes()
     ringer = Ringer(Path(spec.bell), Path(spec.address), "%s/%d" % (spec.session, spec.rank))
     journal = JournalWriter(Path(spec.journal), spec.rank, ringer.ring)
-    jobs = Jobs(journal, ringer)
+    folder = Path(spec.journal)
+    group = (
+        ProcessGroup(spec.rank, spec.size, folder, lambda: app.shell.user_ns if app.shell else {})
+        if spec.size > 1
+        else None
+    )
+    jobs = Jobs(journal, ringer, group.describe if group else None)
     app = RankApp.instance(
         transport="ipc",
         ip=spec.socket + ".z",
@@ -192,7 +213,9 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     app.hook = OutputHook(journal, jobs)
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]
-    Bridge(listener, journal, ringer, jobs, call).start(app)
+    if group:
+        RankKernel.membership = Membership(group, jobs, ringer, RankKernel.luggage)
+    Bridge(listener, journal, ringer, jobs, call, RankKernel.membership).start(app)
     app.start()  # type: ignore[no-untyped-call]
 
 
@@ -245,6 +268,8 @@ def _settle(spec: RankSpec) -> None:
         _activate()
     os.environ.pop("JPY_PARENT_PID", None)
     os.environ[MARK] = make_mark(spec.session, spec.rank)
+    if spec.size > 1:
+        os.environ.update(make_environment(spec.rank, spec.size, spec.port))
     enter_layout(spec._asdict())
     os.chdir(spec.directory)
     sys.path[:] = ["", *(entry for entry in sys.path if entry)]

@@ -20,6 +20,7 @@ import zmq
 from choline_jupyter.agent.doorbell import Ringer
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.jobs import Jobs
+from choline_jupyter.agent.kernel.membership import Membership
 from choline_jupyter.model.event import Kind
 from choline_jupyter.wire.frame import Frame, FrameDecoder, Type, encode_frame
 from choline_jupyter.wire.record import WireError
@@ -31,11 +32,20 @@ _READ = 1 << 20
 class Bridge:
     """Owns the thread `choline-bridge`; everything below `run` happens in it.
 
-    `call` is a pipe to the fork server: a byte in it asks for another supervisor.
+    `call` is a pipe to the fork server: a byte in it asks for another supervisor. `membership` is for one of several ranks.
     """
 
-    def __init__(self, listener: socket.socket, journal: JournalWriter, ringer: Ringer, jobs: Jobs, call: int) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        journal: JournalWriter,
+        ringer: Ringer,
+        jobs: Jobs,
+        call: int,
+        membership: Optional[Membership] = None,
+    ) -> None:
         self._listener, self._journal, self._ringer, self._jobs = listener, journal, ringer, jobs
+        self._membership = membership
         self._call = call
         self._supervisor: Optional[socket.socket] = None
         self._decoder = FrameDecoder()
@@ -84,8 +94,10 @@ class Bridge:
         self._poller.register(self._supervisor, zmq.POLLIN)
         self._tell_state(self._supervisor)
 
-    def _tell_state(self, supervisor: socket.socket) -> None:
+    def _tell_state(self, supervisor: socket.socket, wish: Optional[dict[str, Any]] = None) -> None:
         state = {"pid": os.getpid(), "running": self._jobs.running, "done": list(self._jobs.done)}
+        if self._membership:
+            state.update(self._membership.describe(wish or {}))
         supervisor.sendall(encode_frame(Type.HELLO, state))
 
     def _drop(self) -> None:
@@ -117,11 +129,11 @@ class Bridge:
         elif frame.type is Type.INPUT:
             self._answer(frame)
         elif frame.type is Type.INTERRUPT:
-            self._interrupt(str(frame.header.get("job", "")))
+            self._take_interrupt(frame.header)
         elif frame.type is Type.COMM:
             self._pass_comm(frame)
         elif frame.type is Type.STATUS and self._supervisor:
-            self._tell_state(self._supervisor)
+            self._tell_state(self._supervisor, frame.header)
         elif frame.type is Type.STOP:
             self._interrupt("")  # as jupyter_client does: a kernel that is busy could not act on it
             self._send(self._control, "shutdown_request", {"restart": False})
@@ -138,7 +150,7 @@ class Bridge:
             "allow_stdin": head.get("allow_stdin", True),
             "stop_on_error": False,
         }
-        keys = ("count", "cwd", "names", "file", "files", "pull", "out", "layer")
+        keys = ("count", "cwd", "names", "file", "files", "pull", "out", "layer", "on", "is_whole", "generation")
         metadata = {"choline": {key: head.get(key) for key in keys}}
         self._send(self._shell, "execute_request", content, head["msg_id"], metadata, [frame.body[end:]])
 
@@ -148,6 +160,16 @@ class Bridge:
             self._answered = frame.header["seq"]
             self._send(self._stdin, "input_reply", {"value": frame.header["value"]})
             self._journal.append(Kind.STATE, [b"{}", b"{}", b"{}", b'{"state": "answered"}'], *self._asking)
+
+    def _take_interrupt(self, head: dict[str, Any]) -> None:
+        """The user's, or the supervisor's for a rank that waits for another in vain."""
+        job = str(head.get("job", ""))
+        if self._membership and "abort" in head:
+            self._membership.abort(job, str(head["abort"]))
+            return
+        if self._membership:
+            self._membership.abort_later(job)
+        self._interrupt(job)
 
     def _interrupt(self, job: str) -> None:
         """Signal the whole group, as jupyter_client does, so that `!commands` of the cell end too.

@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from typing import Optional
+from typing import Any, Callable, Optional
 
 from choline_jupyter.agent.doorbell import Ringer
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.model.event import Kind
 
 _REMEMBERED = 1000
+_ENDS = 10
+_VALUE = 300
 
 
 class _Job:
@@ -27,15 +29,22 @@ class _Job:
 
 
 class Jobs:
-    """The jobs of one rank by the `msg_id` of their request; old ones are forgotten, the last 1,000 kept."""
+    """The jobs of one rank by the `msg_id` of their request; old ones are forgotten, the last 1,000 kept.
 
-    def __init__(self, journal: JournalWriter, ringer: Ringer) -> None:
+    `describe` is given where there are other ranks: an end is this rank's only, and carries what the group must know.
+    """
+
+    def __init__(
+        self, journal: JournalWriter, ringer: Ringer, describe: Optional[Callable[[], dict[str, Any]]] = None
+    ) -> None:
         self._journal, self._ringer = journal, ringer
         self._jobs: OrderedDict[str, _Job] = OrderedDict()
         self._lock = threading.Lock()
         self._last_parent = (b"", "")
         self.running = ""
         self.done: OrderedDict[str, str] = OrderedDict()
+        self.ends: OrderedDict[str, dict[str, Any]] = OrderedDict()  # for the group, the last ones
+        self._describe = describe
 
     def add(self, msg_id: str, name: str, attempt: int) -> None:
         """Bridge: this request is about to be sent to the kernel."""
@@ -103,10 +112,22 @@ class Jobs:
 
     def _close(self, job: _Job, reply: list[bytes]) -> None:
         header, parent, metadata, content = reply
-        state = b'{"state": "done", "reply": ' + content + b"}"
+        word = b"rank_done" if self._describe else b"done"
+        state = b'{"state": "' + word + b'", "reply": ' + content + b"}"
         self._journal.append(Kind.STATE, [header, parent, metadata, state], job.name, job.attempt)
         self.running = ""
         self.done[job.name] = json.loads(content).get("status", "error")
         if len(self.done) > _REMEMBERED:
             self.done.popitem(last=False)
-        self._ringer.tell("done %s" % job.name)
+        self._ringer.tell("done %s" % job.name if self._describe is None else self._outline(job.name, content))
+
+    def _outline(self, name: str, content: bytes) -> str:
+        """The end for the supervisor, small enough for a datagram; kept in case that one is lost."""
+        reply = json.loads(content)
+        end = {key: reply[key] for key in ("status", "ename", "execution_count") if key in reply}
+        if "evalue" in reply:
+            end["evalue"] = reply["evalue"][:_VALUE]
+        self.ends[name] = {**end, **(self._describe() if self._describe else {})}
+        if len(self.ends) > _ENDS:
+            self.ends.popitem(last=False)
+        return "done %s %s" % (name, json.dumps(self.ends[name]))
