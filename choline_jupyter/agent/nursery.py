@@ -109,7 +109,8 @@ class Nursery:
 
     async def _start_script(self, session: dict[str, Any], order: dict[str, Any]) -> int:
         """The script host says when its socket can be reached by closing its standard output."""
-        wish = json.dumps({**order, "python": session["python"], "command": session["command"]})
+        keys = ("python", "command", "ranks")
+        wish = json.dumps({**order, **{key: session.get(key) for key in keys}})
         with open(self._log, "ab") as log:
             host = await asyncio.create_subprocess_exec(
                 *make_command("script"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,

@@ -22,8 +22,9 @@ from choline_jupyter.agent.doorbell import Ringer
 from choline_jupyter.agent.file_watch import FileWatch
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.layout import enter_layout
-from choline_jupyter.agent.process import MARK, make_mark
+from choline_jupyter.agent.process import MARK, end_processes, make_mark
 from choline_jupyter.agent.shim import mark_environment
+from choline_jupyter.agent.torch_script import TorchScript
 from choline_jupyter.agent.workspace import announce, find_workspace, open_data, tell_unplaced
 from choline_jupyter.model.event import Kind
 from choline_jupyter.wire.frame import Frame, FrameDecoder, Type, encode_frame
@@ -67,6 +68,8 @@ class ScriptHost:
         self._job, self._attempt, self._answered = "", 0, 0
         self._is_done = False
         self._workspace = find_workspace(order)
+        size = int(order.get("ranks") or 1)
+        self._torch = TorchScript(self._folder, size) if size > 1 else None
 
     def serve(self) -> None:
         """Until the script has ended and all it wrote is in the journal."""
@@ -133,12 +136,17 @@ class ScriptHost:
         if self._order["files"]:
             mark_environment(environment, self._order["files"])
         environment["PYTHONUNBUFFERED"] = "1"  # into a file Python would hold lines back until there are 8 KiB
+        command, errors = [self._order["python"], *self._order["command"]], self._outputs[1].file
+        if self._torch:
+            command = self._torch.make_command(self._order["python"], self._order["command"])
+            self._torch.mark_environment(environment)
+            errors = open(self._torch.log, "ab", buffering=0)  # noqa: SIM115 - for the script's whole life
         try:
             self._script = subprocess.Popen(
-                [self._order["python"], *self._order["command"]],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=self._outputs[0].file,
-                stderr=self._outputs[1].file,
+                stderr=errors,
                 cwd=self._order["directory"],
                 env=environment,
                 start_new_session=True,
@@ -193,10 +201,16 @@ class ScriptHost:
 
     def _finish(self) -> None:
         assert self._script
-        code = self._script.wait()
+        code, said = self._script.wait(), ""
+        if self._torch:
+            if code:  # ranks of a torchrun that was killed go on without it
+                end_processes(make_mark(self._order["session"], self._order["rank"]), self._script.pid)
+            code, said = self._torch.conclude(code)
         for output in self._outputs:
             while self._drain(output):
                 pass
+        if said:
+            self._append("stderr", said)
         if self._workspace:
             announce(self._workspace, self._journal, self._job, self._attempt, self._is_pulled)
         self._close(code)

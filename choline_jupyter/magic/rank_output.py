@@ -61,6 +61,10 @@ class RankOutput:
         for job in self._jobs.values():
             self._show_due(job)
 
+    def forget(self, name: str) -> None:
+        """A job is shown anew, from its first line."""
+        self._jobs.pop(name, None)
+
     def end(self, name: str, reply: dict[str, Any]) -> None:
         """A job is over: what is left, its errors, and what the ranks have in common."""
         job = self._jobs.pop(name, None)

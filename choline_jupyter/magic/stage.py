@@ -85,6 +85,7 @@ class Stage:
         self._mine.add(job)
         self._attached.add(job)
         self._redirected.pop(job, None)
+        self._output.forget(job)
         if not self.session.is_following:
             self.seen = store.find_contiguous(self.session.row.id)
         else:

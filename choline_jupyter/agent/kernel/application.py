@@ -192,7 +192,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     journal = JournalWriter(Path(spec.journal), spec.rank, ringer.ring)
     folder = Path(spec.journal)
     group = (
-        ProcessGroup(spec.rank, spec.size, folder, lambda: app.shell.user_ns if app.shell else {})
+        ProcessGroup(spec.rank, spec.size, folder, lambda: app.shell)
         if spec.size > 1
         else None
     )

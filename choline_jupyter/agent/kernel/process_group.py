@@ -16,7 +16,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -25,6 +24,7 @@ from choline_jupyter.agent.kernel.group_sockets import GroupSockets
 from choline_jupyter.agent.kernel.whereabouts import Whereabouts
 
 _SOON, _LATE = 0.001, 0.02
+_PLAIN = "Plain"
 _NOT_MADE = "raise RuntimeError(%r)"
 _ANEW = (
     "choline: the ranks' process group was made anew; names and models are as they were. "
@@ -35,7 +35,9 @@ _ANEW = (
 class ProcessGroup:
     """`generation` is the supervisor's: all ranks of one job have the same."""
 
-    def __init__(self, rank: int, size: int, folder: Path, namespace: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, rank: int, size: int, folder: Path, find_shell: Callable[[], Any]) -> None:
+        self._find_shell = find_shell
+        self._mode = ""  # of tracebacks, when another was set for a moment
         self.rank, self.size, self.generation = rank, size, 0
         self._folder = folder
         self._count = 0
@@ -46,7 +48,7 @@ class ProcessGroup:
         self._reason = ""
         self._made_in = 0
         self._backend: tuple[Any, ...] = ()
-        self._where = Whereabouts(namespace)
+        self._where = Whereabouts(lambda: getattr(find_shell(), "user_ns", {}))
         self._sockets = GroupSockets()
 
     def prepare(self, generation: int, is_whole: bool) -> str:
@@ -55,6 +57,7 @@ class ProcessGroup:
         `is_whole`: all ranks run the cell; some of them could not make a group.
         """
         self._aborted, self._reason = None, ""
+        self._set_tracebacks(self._mode)
         self._halt.clear()
         self._where.forget()
         self._enter(generation)
@@ -95,11 +98,19 @@ class ProcessGroup:
     def _abort(self) -> None:
         self._aborted = self._where.look()
         self._halt.set()
+        self._set_tracebacks(_PLAIN)
         self._sockets.cut()
         c10d = _find_torch()
         if c10d is not None and c10d.is_initialized() and sys.modules["torch"].cuda.is_initialized():
             with suppress(Exception):
                 c10d._abort_process_group()  # NCCL's
+
+    def _set_tracebacks(self, mode: str) -> None:
+        """Of a cell that was freed, plain ones: IPython's take seconds for torch's long files, and say what we have done."""
+        formatter = getattr(self._find_shell(), "InteractiveTB", None)
+        if formatter is not None and mode:
+            self._mode = formatter.mode if mode == _PLAIN else ""
+            formatter.set_mode(mode)
 
     def _make(self, c10d: Any, *arguments: Any, **keywords: Any) -> None:
         """The default group of all ranks, in the place of the one there may be."""
