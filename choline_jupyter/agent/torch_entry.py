@@ -16,10 +16,12 @@ import signal
 import sys
 import time
 import traceback
+from types import TracebackType
 from typing import Optional
 
 FOLDER = "CHOLINE_TORCH_FOLDER"
 ERRORS = "CHOLINE_TORCH_STDERR"
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _LOSSES = ("RuntimeError", "DistBackendError", "DistNetworkError", "DistError", "DistStoreError")
 _LOST = re.compile(r"gloo|NCCL|Connection (closed|reset|refused)|Broken pipe|Socket Timeout|TCPStore")
 
@@ -68,14 +70,16 @@ def _fail(folder: str, rank: str, attempt: str, error: Optional[Exception], code
         sys.stderr.write(shown)
     lost = is_bereft(name, text)
     fact = {"rank": int(rank), "at": time.time(), "ename": name, "evalue": text[:2000], "traceback": shown[-20000:]}
-    _write(os.path.join(folder, "error-%s-%s.json" % (attempt, rank)), json.dumps({**fact, "bereft": lost, "code": code}))
+    _write(
+        os.path.join(folder, "error-%s-%s.json" % (attempt, rank)), json.dumps({**fact, "bereft": lost, "code": code})
+    )
     sys.stderr.flush()
     if not lost:
         os.kill(os.getppid(), signal.SIGTERM)
     os._exit(code if 0 < code < 256 else 1)  # threads of a broken group would keep it from ending
 
 
-def _skip_ours(error: Exception) -> object:
+def _skip_ours(error: Exception) -> Optional[TracebackType]:
     """The traceback from the script's first line on."""
     trace = error.__traceback__
     while trace and (trace.tb_frame.f_code.co_filename == __file__ or "runpy" in trace.tb_frame.f_code.co_filename):
@@ -84,16 +88,12 @@ def _skip_ours(error: Exception) -> object:
 
 
 def _redirect(folder: str, rank: str) -> None:
+    """Rank 0's output is the script's; torchrun's own standard error, which it has inherited, is not."""
     errors = os.environ.pop(ERRORS)
-    if rank == "0":
-        targets = [(errors, (2,))]
-    else:
-        targets = [(os.path.join(folder, "rank%s.log" % rank), (1, 2))]
-    for path, descriptors in targets:
-        out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        for descriptor in descriptors:
-            os.dup2(out, descriptor)
-        os.close(out)
+    out = os.open(errors if rank == "0" else os.path.join(folder, "rank%s.log" % rank), _APPEND, 0o600)
+    for descriptor in (2,) if rank == "0" else (1, 2):
+        os.dup2(out, descriptor)
+    os.close(out)
 
 
 def _write(path: str, text: str) -> None:

@@ -67,7 +67,9 @@ class TorchScript:
         return min(found, key=lambda one: one[:2])[2] if found else None
 
     def _name_logs(self) -> str:
-        return "choline: what the other ranks wrote is in %s.\n" % (self._folder / "rank*.log") if self._size > 1 else ""
+        return (
+            "choline: what the other ranks wrote is in %s.\n" % (self._folder / "rank*.log") if self._size > 1 else ""
+        )
 
     def _read_last_words(self) -> str:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.capture.foresight import Need
 from choline_jupyter.capture.history import History, list_sources
+from choline_jupyter.capture.names import Item
 from choline_jupyter.capture.packages import read_modules
 from choline_jupyter.capture.sent import SentNames
 from choline_jupyter.magic.foreseen import foresee_cell, foresee_replayed
@@ -32,6 +33,7 @@ class Luggage:
         self._shell, self._bridge = shell, bridge
         self._history: History | None = None
         self._sent: dict[tuple[str, int], SentNames] = {}
+        self._of_ranks: dict[tuple[str, int, int], SentNames] = {}  # of each rank that was started anew
         self._consent = consent
         self._last: tuple[LiveSession, Shipment] | None = None
         shell.events.register("pre_run_cell", self._warn)
@@ -65,10 +67,24 @@ class Luggage:
         for item in found.items:
             if item.act["do"] == "replay":
                 sys.stderr.write(_tell_replay(item.act))
+        items: list[tuple[Item, dict[str, Any]]] = [(item, {}) for item in found.items]
+        for rank, count in session.rank_deaths.items():
+            missed = self._find_sent_of_rank(session, rank, count).plan(
+                self._transform(cell), number, self._shell.user_ns
+            )
+            known = [item.act for item in found.items]
+            items += [(item, {"ranks": [rank]}) for item in missed.items if item.act not in known]
         acts = [
-            {**item.act, "name": item.name, "sizes": [_measure(part) for part in item.buffers]} for item in found.items
+            {**item.act, **more, "name": item.name, "sizes": [_measure(part) for part in item.buffers]}
+            for item, more in items
         ]
-        return acts, [part for item in found.items for part in item.buffers]
+        return acts, [part for item, _ in items for part in item.buffers]
+
+    def _find_sent_of_rank(self, session: LiveSession, rank: int, count: int) -> SentNames:
+        """What a rank has that is younger than the others."""
+        key, history = (session.row.id, rank, count), self._find_history()
+        assert history
+        return self._of_ranks.setdefault(key, SentNames(history, self._shell.user_ns_hidden))
 
     def _pack_files(self, session: LiveSession, needs: list[Need], options: Values) -> Shipment | None:
         """None where nothing has to go."""

@@ -66,6 +66,7 @@ class LiveSession:
         self.shares_files: bool | None = None  # whether it works on this machine's own files; None until it has said so
         self._opened = asyncio.Event()
         self.deaths = 0  # of its kernels: the names of one that has died are gone
+        self.rank_deaths: dict[int, int] = {}  # the same where the other ranks have theirs
         self._fetches: set[asyncio.Task[None]] = set()
         self._runs: dict[str, asyncio.Task[Any]] = {}
         self._provision: asyncio.Task[None] | None = None
@@ -240,7 +241,12 @@ class LiveSession:
     def _take(self, event: Event, size: int) -> None:
         """Each event of the session, in the loop: keep the books, then feed it."""
         if event.kind is Kind.STATE and event.series.rank == SUPERVISOR_RANK:
-            self.deaths += event.read_content().get("state") == "died"
+            fact = event.read_content()
+            self.deaths += fact.get("state") == "died"
+            if fact.get("state") == "died":
+                self.rank_deaths.clear()
+            elif fact.get("state") == "rank_died":
+                self.rank_deaths[fact["rank"]] = event.seq
         if event.kind is Kind.STATE and event.job:
             self._note(event)
         elif event.kind is Kind.STATE and event.series.rank == SUPERVISOR_RANK:

@@ -191,11 +191,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     ringer = Ringer(Path(spec.bell), Path(spec.address), "%s/%d" % (spec.session, spec.rank))
     journal = JournalWriter(Path(spec.journal), spec.rank, ringer.ring)
     folder = Path(spec.journal)
-    group = (
-        ProcessGroup(spec.rank, spec.size, folder, lambda: app.shell)
-        if spec.size > 1
-        else None
-    )
+    group = ProcessGroup(spec.rank, spec.size, folder, lambda: app.shell) if spec.size > 1 else None
     jobs = Jobs(journal, ringer, group.describe if group else None)
     app = RankApp.instance(
         transport="ipc",
@@ -209,7 +205,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     workspace = find_workspace(spec._asdict())
     if spec.files:
         RankKernel.files = begin_files(spec.files)
-    RankKernel.luggage = Luggage(journal, workspace, RankKernel.files.pause)
+    RankKernel.luggage = Luggage(journal, workspace, RankKernel.files.pause, spec.rank)
     app.hook = OutputHook(journal, jobs)
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]

@@ -23,7 +23,8 @@ Pause = Callable[[], AbstractContextManager[None]]
 class Luggage:
     """`workspace` is None in a session that has the client's own files; in `pause` nothing is fetched on demand."""
 
-    def __init__(self, journal: JournalWriter, workspace: Optional[Workspace], pause: Pause) -> None:
+    def __init__(self, journal: JournalWriter, workspace: Optional[Workspace], pause: Pause, rank: int = 0) -> None:
+        self._rank = rank
         self._journal, self._workspace, self._pause = journal, workspace, pause
         self._modules = Modules()
 
@@ -37,7 +38,7 @@ class Luggage:
                 sentences = list(self._workspace.unpack(wish["files"], data[start:]))
             yield from sentences
             yield from self._modules.reload(self._workspace.arrived)
-        yield from install_names(shell, acts, data[:start])
+        yield from install_names(shell, acts, data[:start], self._rank)
         if file:
             os.unlink(file)
 

@@ -15,7 +15,7 @@ from typing import Any
 from choline_jupyter.wire.value import decode_value
 
 
-def install_names(shell: Any, acts: Sequence[dict[str, Any]], data: memoryview) -> Iterator[str]:
+def install_names(shell: Any, acts: Sequence[dict[str, Any]], data: memoryview, rank: int = 0) -> Iterator[str]:
     """Make each name; gives one sentence for each that cannot be. `data` holds their bytes, one behind the other."""
     position = 0
     for act in acts:
@@ -23,6 +23,8 @@ def install_names(shell: Any, acts: Sequence[dict[str, Any]], data: memoryview) 
         for size in act["sizes"]:
             buffers.append(data[position : position + size])
             position += size
+        if rank not in act.get("ranks", (rank,)):
+            continue  # the others have it
         try:
             _perform(shell, act, buffers)
         except Exception as error:  # noqa: BLE001 - the user's own definitions run here

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.kernels.driven_kernel import DrivenKernel, Run
 
+pytestmark = pytest.mark.e2e
 RANKS = "application/vnd.choline.ranks+json"
 
 
@@ -57,7 +60,9 @@ def test_text_of_all_ranks_in_one_bundle(kernel: DrivenKernel) -> None:
 
 
 def test_progress_bars_are_shown_once(kernel: DrivenKernel) -> None:
-    run = kernel.run("%%choline\nfor i in range(4): print(f'\\r{i}/4 {RANK + i * 1.5:.2f}it/s', end='', flush=True)\nprint()")
+    run = kernel.run(
+        "%%choline\nfor i in range(4): print(f'\\r{i}/4 {RANK + i * 1.5:.2f}it/s', end='', flush=True)\nprint()"
+    )
     assert "[1]" not in run.read()
 
 
