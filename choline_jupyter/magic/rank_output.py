@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.magic.rank_lines import RankLines, make_display_key, render_piece
 from choline_jupyter.model.event import Event, Kind
+from choline_jupyter.session.outcome import tell
 from choline_jupyter.session.rank_text import explain_freed, group_errors, name_ranks, shorten_ranks
+from choline_jupyter.session.telemetry_text import render_telemetry
 
 if TYPE_CHECKING:
     from choline_jupyter.magic.screen import Screen
@@ -29,6 +31,7 @@ class _Job:
         self.errors: list[Event] = []
         self.ranks: set[int] = set()
         self.first: Event | None = None
+        self.telemetry: dict[int, dict[str, Any]] = {}
 
 
 class RankOutput:
@@ -40,6 +43,9 @@ class RankOutput:
 
     def show(self, event: Event) -> None:
         """One output event."""
+        if event.kind is Kind.METRIC:
+            self._note_telemetry(event)
+            return
         self._is_many = self._is_many or event.series.rank > 0
         if not self._is_many or event.series.rank < 0 or event.kind is Kind.COMM or not event.job:
             self._screen.show(event)
@@ -73,6 +79,14 @@ class RankOutput:
         self._show_due(job, is_end=True)
         self._show_common(job)
         self._show_errors(job, reply.get("ranks") or {})
+        told = render_telemetry(job.telemetry)
+        if told:
+            tell(told)
+
+    def _note_telemetry(self, event: Event) -> None:
+        fact = event.read_content().get("telemetry")
+        if isinstance(fact, dict):
+            self._jobs.setdefault(event.job, _Job()).telemetry[event.series.rank] = fact
 
     def _take(self, lines: RankLines, event: Event) -> None:
         content = event.read_content()

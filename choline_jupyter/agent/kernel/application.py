@@ -33,6 +33,7 @@ from choline_jupyter.agent.kernel.luggage import Luggage
 from choline_jupyter.agent.kernel.membership import Membership
 from choline_jupyter.agent.kernel.process_group import ProcessGroup, make_environment
 from choline_jupyter.agent.kernel.results import Results
+from choline_jupyter.agent.kernel.telemetry import Telemetry, has_gpu
 from choline_jupyter.agent.layout import enter_layout
 from choline_jupyter.agent.process import MARK, make_mark
 from choline_jupyter.agent.workspace import find_workspace
@@ -82,6 +83,7 @@ class RankKernel(IPythonKernel):
     luggage: Luggage
     results: Results
     membership: Optional[Membership] = None
+    telemetry: Optional[Telemetry] = None
     _coming: tuple[dict[str, Any], list[Any], str] = ({}, [], "")
     _layer: tuple[str, int] = ("", 0)
     _stale: Sequence[str] = ()  # modules that the session now has in another version than this process
@@ -112,7 +114,11 @@ class RankKernel(IPythonKernel):
             code = _NOT_BEGUN
         self.luggage.tell_unplaced(*self.jobs.get(request))
         code = self._join_others(wish) or code
+        if self.telemetry:
+            self.telemetry.begin(*self.jobs.get(request))
         reply: dict[str, Any] = await super().do_execute(code, silent, *arguments, **keywords)  # type: ignore[no-untyped-call]
+        if self.telemetry:
+            self.telemetry.end()
         if not self.membership:  # of several one announces for all, when all have ended
             self.luggage.announce(*self.jobs.get(request), pull=wish.get("pull", True) is not False)
         shell: Any = self.shell
@@ -209,6 +215,8 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     app.hook = OutputHook(journal, jobs)
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]
+    if group or has_gpu():
+        RankKernel.telemetry = Telemetry(journal, spec.rank)
     if group:
         RankKernel.membership = Membership(group, jobs, ringer, RankKernel.luggage)
     Bridge(listener, journal, ringer, jobs, call, RankKernel.membership).start(app)

@@ -1,0 +1,161 @@
+"""What a cell takes of its machine, rank by rank: memory and time of the process, and of its GPU what NVML says.
+
+Made by `application` where there are several ranks or a GPU. Owns the thread `choline-telemetry`, which looks once a second
+while a cell runs and sleeps else. A cell of more than a second leaves one METRIC event behind, a long one one every ten
+seconds. NVML needs the package nvidia-ml-py in the session's environment; without it, and without a GPU, the rest is told.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import threading
+import time
+from contextlib import suppress
+from typing import Any, Optional
+
+from choline_jupyter.agent.journal import JournalWriter
+from choline_jupyter.model.event import Kind
+
+_PERIOD = 1.0
+_REPORT = 10
+_DRIVER = "/proc/driver/nvidia/version"
+
+
+def has_gpu() -> bool:
+    """Whether NVIDIA's driver is here."""
+    return os.path.exists(_DRIVER)
+
+
+class Telemetry:
+    """`begin` and `end` are called by the kernel's main thread around each cell."""
+
+    def __init__(self, journal: JournalWriter, rank: int) -> None:
+        self._journal, self._rank = journal, rank
+        self._work = threading.Event()
+        self._lock = threading.Lock()
+        self._samples = _Samples(None)
+        self._job, self._attempt = "", 0
+        self._gpu: Optional[_Gpu] = None
+        self._is_started = False
+
+    def begin(self, job: str, attempt: int) -> None:
+        """A cell is about to run."""
+        with self._lock:
+            self._job, self._attempt, self._samples = job, attempt, _Samples(self._gpu)
+        if not self._is_started:
+            self._is_started = True
+            threading.Thread(target=self._run, name="choline-telemetry", daemon=True).start()
+        self._work.set()
+
+    def end(self) -> None:
+        """It has ended: tell what it took, if it took long enough to be seen."""
+        self._work.clear()
+        with self._lock:
+            if self._samples.count:
+                self._samples.take()
+                self._tell(is_end=True)
+            self._job = ""
+
+    def _run(self) -> None:
+        self._gpu = find_gpu(self._rank) if has_gpu() else None
+        while True:
+            self._work.wait()
+            time.sleep(_PERIOD)
+            with self._lock:
+                if self._job and self._samples.is_due():
+                    self._samples.gpu = self._gpu
+                    self._samples.take()
+                    if self._samples.count % _REPORT == 0:
+                        self._tell(is_end=False)
+
+    def _tell(self, is_end: bool) -> None:
+        fact = {"telemetry": {"rank": self._rank, "is_end": is_end, **self._samples.describe()}}
+        self._journal.append(Kind.METRIC, [b"{}", b"{}", b"{}", json.dumps(fact).encode()], self._job, self._attempt)
+
+
+class _Samples:
+    """What was seen of one cell."""
+
+    def __init__(self, gpu: Optional[_Gpu]) -> None:
+        self.gpu = gpu
+        self.count = 0
+        self._began, self._cpu = time.monotonic(), _read_cpu()
+        self._memory = 0
+        self._seen: list[dict[str, Any]] = []
+
+    def is_due(self) -> bool:
+        """Whether the cell is old enough to be looked at: a wait may have begun in the one before."""
+        return time.monotonic() - self._began >= _PERIOD * 0.9
+
+    def take(self) -> None:
+        self.count += 1
+        self._memory = max(self._memory, _read_memory())
+        if self.gpu:
+            self._seen.append(self.gpu.read())
+
+    def describe(self) -> dict[str, Any]:
+        """Peak memory in bytes, and the share of one processor that was busy (above 1: several threads)."""
+        seconds = max(time.monotonic() - self._began, 1e-3)
+        fact: dict[str, Any] = {"seconds": round(seconds, 2), "memory": self._memory}
+        fact["cpu"] = round((_read_cpu() - self._cpu) / seconds, 3)
+        if self.gpu and self._seen:
+            fact["gpu"] = self.gpu.summarize(self._seen)
+        return fact
+
+
+class _Gpu:
+    """One GPU through NVML; what it does not tell is left out."""
+
+    def __init__(self, nvml: Any, index: int) -> None:
+        self._nvml, self._index = nvml, index
+        self._handle = nvml.nvmlDeviceGetHandleByIndex(index)
+
+    def read(self) -> dict[str, Any]:
+        fact: dict[str, Any] = {}
+        with suppress(Exception):
+            memory = self._nvml.nvmlDeviceGetMemoryInfo(self._handle)
+            fact.update(memory=int(memory.used), total=int(memory.total))
+        with suppress(Exception):
+            fact["busy"] = self._nvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100
+        with suppress(Exception):
+            fact["power"] = self._nvml.nvmlDeviceGetPowerUsage(self._handle) / 1000
+        return fact
+
+    def summarize(self, seen: list[dict[str, Any]]) -> dict[str, Any]:
+        """Memory at its peak, the rest on average."""
+        fact: dict[str, Any] = {"index": self._index}
+        for key in ("memory", "total"):
+            fact.update({key: max(one[key] for one in seen if key in one)} if any(key in one for one in seen) else {})
+        for key in ("busy", "power"):
+            values = [one[key] for one in seen if key in one]
+            fact.update({key: round(sum(values) / len(values), 3)} if values else {})
+        return fact
+
+
+def find_gpu(rank: int) -> Optional[_Gpu]:
+    """The GPU that `LOCAL_RANK` means among the visible ones; None where NVML does not tell."""
+    with suppress(Exception):
+        pynvml = importlib.import_module("pynvml")
+        pynvml.nvmlInit()
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        names = [name.strip() for name in visible.split(",")] if visible else []
+        index = int(names[rank]) if rank < len(names) and names[rank].isdigit() else rank
+        if index < pynvml.nvmlDeviceGetCount():
+            return _Gpu(pynvml, index)
+    return None
+
+
+def _read_memory() -> int:
+    """The process's resident memory in bytes (proc(5): statm)."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _read_cpu() -> float:
+    times = os.times()
+    return times.user + times.system
