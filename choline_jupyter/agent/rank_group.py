@@ -172,9 +172,13 @@ class RankGroup:
         self.done.add(job.name)
         if job.is_out_of_step:
             self.generation += 1
-        ends = {str(number): find_last_seq(self._folder, number) for number in job.on}
+        ends = {str(number): self._find_end(job, number) for number in job.on}
         self._tell({"state": "done", "reply": job.make_reply(), "ends": ends}, job.name)
         self._on_state(self)
+
+    def _find_end(self, job: RankJob, number: int) -> int:
+        """The last event of a rank that belongs to the job: a client shows the job's end behind it."""
+        return int(job.ends[number].get("seq") or find_last_seq(self._folder, number))
 
     def _abort(self, job: RankJob, reason: str) -> None:
         """Free those that wait in a collective; who computes goes on, and fails at its next collective."""

@@ -1,4 +1,4 @@
-"""The peer: ipyparallel with one engine, as `DirectView.execute` and, in a notebook's kernel, as `%%px`."""
+"""The peer: ipyparallel with one engine or more, as `DirectView.execute` and, in a notebook's kernel, as `%%px`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.benchmarks.timing import Timing
 
 
 class ParallelCluster:
-    """A controller and one engine, in a profile folder of their own."""
+    """A controller and its engines, in a profile folder of their own."""
 
-    def __init__(self, folder: Path) -> None:
-        self._cluster = ipyparallel.Cluster(n=1, profile_dir=str(folder), log_level=40)
+    def __init__(self, folder: Path, size: int = 1) -> None:
+        self._cluster = ipyparallel.Cluster(n=size, profile_dir=str(folder), log_level=40)
         self._client = self._cluster.start_and_connect_sync(activate=False)
         self._view = self._client[:]
 

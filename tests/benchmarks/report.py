@@ -19,6 +19,7 @@ START, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
 SECTIONS = (
     "Warm cell `1+1`",
     "Start, to the first result",
+    "Ranks",
     "Output",
     "Over ssh",
     "Files",

@@ -114,20 +114,20 @@ class Jobs:
         header, parent, metadata, content = reply
         word = b"rank_done" if self._describe else b"done"
         state = b'{"state": "' + word + b'", "reply": ' + content + b"}"
-        self._journal.append(Kind.STATE, [header, parent, metadata, state], job.name, job.attempt)
+        seq = self._journal.append(Kind.STATE, [header, parent, metadata, state], job.name, job.attempt)
         self.running = ""
         self.done[job.name] = json.loads(content).get("status", "error")
         if len(self.done) > _REMEMBERED:
             self.done.popitem(last=False)
-        self._ringer.tell("done %s" % job.name if self._describe is None else self._outline(job.name, content))
+        self._ringer.tell("done %s" % job.name if self._describe is None else self._outline(job.name, content, seq))
 
-    def _outline(self, name: str, content: bytes) -> str:
+    def _outline(self, name: str, content: bytes, seq: int) -> str:
         """The end for the supervisor, small enough for a datagram; kept in case that one is lost."""
         reply = json.loads(content)
         end = {key: reply[key] for key in ("status", "ename", "execution_count") if key in reply}
         if "evalue" in reply:
             end["evalue"] = reply["evalue"][:_VALUE]
-        self.ends[name] = {**end, **(self._describe() if self._describe else {})}
+        self.ends[name] = {"seq": seq, **end, **(self._describe() if self._describe else {})}
         if len(self.ends) > _ENDS:
             self.ends.popitem(last=False)
         return "done %s %s" % (name, json.dumps(self.ends[name]))
