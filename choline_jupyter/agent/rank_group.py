@@ -19,7 +19,7 @@ from choline_jupyter.agent.rank_watch import TICK, find_patience, judge
 from choline_jupyter.model.event import SUPERVISOR_RANK
 from choline_jupyter.wire.frame import Frame, Type
 
-_GRACE = 0.25  # seconds that the others have, once one has failed, to end by themselves
+_GRACE = 0.15  # seconds that the others have, once one has failed, to end by themselves
 _FIRST_LOOK = 1.0
 
 Tell = Callable[[dict[str, Any], str], None]
