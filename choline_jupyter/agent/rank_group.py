@@ -26,7 +26,10 @@ Tell = Callable[[dict[str, Any], str], None]
 
 
 class RankGroup:
-    """Takes the calls that a `Rank` takes. `tell(state, job)` writes into the supervisor's own series."""
+    """Takes the calls that a `Rank` takes. `tell(state, job)` writes into the supervisor's own series.
+
+    `shares_files`: the ranks work on the client's own files, so that none that they make have to be announced.
+    """
 
     number = 0
 
@@ -35,6 +38,7 @@ class RankGroup:
         place: Place,
         session: str,
         size: int,
+        shares_files: bool,
         tell: Tell,
         on_state: Callable[[RankGroup], None],
         on_death: Callable[[RankGroup, Optional[int], str], None],
@@ -42,6 +46,7 @@ class RankGroup:
         self._place, self._session, self._tell = place, session, tell
         self._on_state, self._on_death = on_state, on_death
         self._folder = place.find_session(session)
+        self._shares_files = shares_files
         self.members = [self._make(number) for number in range(size)]
         self.done: set[str] = set()
         self.generation = 1
@@ -159,8 +164,8 @@ class RankGroup:
     def _close_job(self, job: RankJob) -> None:
         """All ranks have ended: one of them tells which files were made, then the job is over."""
         announcer = next((number for number in job.on if self.members[number].is_alive), -1)
-        if job.has_files and announcer >= 0 and not job.is_announcing:
-            job.is_announcing = True
+        if not self._shares_files and announcer >= 0 and job.announcer < 0:
+            job.announcer = announcer
             self._send(announcer, Frame(Type.STATUS, {"announce": job.name, **job.describe_pull()}))
         else:
             self._conclude()
@@ -178,7 +183,8 @@ class RankGroup:
 
     def _find_end(self, job: RankJob, number: int) -> int:
         """The last event of a rank that belongs to the job: a client shows the job's end behind it."""
-        return int(job.ends[number].get("seq") or find_last_seq(self._folder, number))
+        said = job.ends[number].get("seq") if number != job.announcer else 0
+        return int(said or find_last_seq(self._folder, number))
 
     def _abort(self, job: RankJob, reason: str) -> None:
         """Free those that wait in a collective; who computes goes on, and fails at its next collective."""

@@ -27,7 +27,7 @@ class RankJob:
         self.is_whole = len(self.on) == size
         self.missing = sorted(set(range(size)) - set(self.on))
         self.has_files = "files" in frame.header and frame.header["files"] is not None
-        self.is_announcing = False
+        self.announcer = -1  # the rank that tells which files all have made
         self.ends: dict[int, dict[str, Any]] = {}
         self.where: dict[int, dict[str, Any]] = {}
         self.told: set[str] = set()

@@ -261,7 +261,8 @@ class HostedSession:
     def _make_ranks(self) -> Ranks:
         if self.size == 1:
             return Rank(self._place, self.id, 0, self._note_state, self._mourn)
-        return RankGroup(self._place, self.id, self.size, self.tell, self._note_state, self._mourn)
+        shares = bool(self.spec.get("shares", True))
+        return RankGroup(self._place, self.id, self.size, shares, self.tell, self._note_state, self._mourn)
 
     def _note_state(self, rank: Ranks) -> None:
         """What the rank says of itself: when it is adopted everything that is known, later what a lost notice said."""

@@ -114,7 +114,10 @@ def test_who_still_computes_may_yet_come() -> None:
 
 
 def test_who_waits_for_one_that_does_not_run_the_cell_is_freed() -> None:
-    assert judge(wait(make_job(on=[0, 1]), 3.0, r0="barrier", r1="barrier"), 20.0).reason == "rank 2 does not run this cell"
+    assert (
+        judge(wait(make_job(on=[0, 1]), 3.0, r0="barrier", r1="barrier"), 20.0).reason
+        == "rank 2 does not run this cell"
+    )
 
 
 def test_all_in_one_call_is_no_trouble() -> None:

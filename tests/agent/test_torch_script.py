@@ -10,7 +10,16 @@ from choline_jupyter.agent.torch_script import TorchScript
 
 
 def leave_error(folder: Path, rank: int, at: float, attempt: int = 0, **fact: Any) -> None:
-    whole = {"rank": rank, "at": at, "ename": "E", "evalue": "v", "traceback": "T\n", "bereft": False, "code": 1, **fact}
+    whole = {
+        "rank": rank,
+        "at": at,
+        "ename": "E",
+        "evalue": "v",
+        "traceback": "T\n",
+        "bereft": False,
+        "code": 1,
+        **fact,
+    }
     (folder / "ranks" / f"error-{attempt}-{rank}.json").write_text(json.dumps(whole))
 
 

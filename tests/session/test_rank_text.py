@@ -46,8 +46,10 @@ def make_waiting(what: str, late: list[int], **places: tuple[str, int]) -> dict[
         ),
         (
             make_waiting("mismatch", [], r0=("barrier", 1), r1=("recv", 2)),
-            "choline: the ranks wait for each other in different calls: "
-            "rank 0 in barrier (cell line 1), rank 1 in recv (cell line 2).\n",
+            (
+                "choline: the ranks wait for each other in different calls: "
+                "rank 0 in barrier (cell line 1), rank 1 in recv (cell line 2).\n"
+            ),
         ),
         (
             make_waiting("deadlock", [1], r0=("barrier", 4)),
@@ -61,7 +63,11 @@ def test_who_waits_for_whom(fact: dict[str, object], text: str) -> None:
 
 def test_who_was_freed() -> None:
     place = {"call": "all_reduce", "line": 2}
-    ends = {"0": {"aborted": place, "status": "error"}, "1": {"status": "error"}, "2": {"aborted": place, "status": "ok"}}
+    ends: dict[str, dict[str, object]] = {
+        "0": {"aborted": place, "status": "error"},
+        "1": {"status": "error"},
+        "2": {"aborted": place, "status": "ok"},
+    }
     assert explain_freed(ends) == ["choline: rank 0 waited in all_reduce (cell line 2) and was freed.\n"]
 
 

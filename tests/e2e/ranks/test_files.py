@@ -39,6 +39,7 @@ def test_files_of_every_rank_come_home(kernel: DrivenKernel, isolation: Isolatio
 
 def test_cell_that_fails_before_the_others_begin(kernel: DrivenKernel, isolation: Isolation) -> None:
     (isolation.folder / "data.txt").write_text("cd")
-    run = kernel.run("%%choline --isolated --ranks 2\nif os.environ['RANK'] == '0': raise ValueError('first')\nprint(open('data.txt').read())")
+    code = "if os.environ['RANK'] == '0': raise ValueError('first')\nprint(open('data.txt').read())"
+    run = kernel.run(f"%%choline --isolated --ranks 2\n{code}")
     assert run.reply["ename"] == "ValueError"
     assert run.read() == "[1] cd\n"

@@ -1,0 +1,107 @@
+"""A rank's end of the process group, in a process that has not imported torch, and the stack that is looked at."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from choline_jupyter.agent.journal import JournalReader, JournalWriter
+from choline_jupyter.agent.kernel.process_group import make_environment
+from choline_jupyter.agent.kernel.telemetry import Telemetry
+from choline_jupyter.agent.kernel.whereabouts import Whereabouts
+from choline_jupyter.model.event import Event, Kind, Series
+from choline_jupyter.wire.record import RecordDecoder
+
+PLAIN = """
+import json, sys
+from pathlib import Path
+from choline_jupyter.agent.kernel.process_group import ProcessGroup
+group = ProcessGroup(0, 2, Path(sys.argv[1]), lambda: None)
+code = group.prepare(1, True)
+group.abort("nobody comes")
+print(json.dumps([code, group.describe()["sequence"], "torch" in sys.modules]))
+"""
+
+
+def test_ranks_without_torch_are_plain_python(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PLAIN, str(tmp_path)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert json.loads(found) == ["", -1, False]
+
+
+def test_launchers_variables() -> None:
+    made = make_environment(3, 4, 29500)
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    assert [made[name] for name in names] == ["3", "3", "4", "127.0.0.1", "29500"]
+
+
+def test_who_computes_does_not_wait() -> None:
+    assert Whereabouts(dict).look() == {}
+
+
+def test_line_of_the_cell_that_waits(tmp_path: Path) -> None:
+    """A file below torch/distributed that waits, called from a cell's third line, as another thread sees it."""
+    file = str(tmp_path / "torch" / "distributed" / "distributed_c10d.py")
+    release, space = threading.Event(), dict[str, Any]()
+    library: dict[str, Any] = {"acquire": _lock(release)}
+    exec(compile("def all_reduce():\n    acquire()\n", file, "exec"), library)
+    space["all_reduce"] = library["all_reduce"]
+    where, seen = Whereabouts(lambda: space), list[dict[str, Any]]()
+
+    def watch() -> None:
+        while not (found := where.look()):
+            pass
+        seen.append(found)
+        release.set()
+
+    threading.Thread(target=watch).start()
+    exec(compile("x = 1\n\nall_reduce()", "<cell>", "exec"), space)
+    assert (seen[0]["call"], seen[0]["line"]) == ("all_reduce", 3)
+
+
+def _lock(release: threading.Event) -> Callable[[], bool]:
+    """Something that waits without a Python frame of its own, as torch's calls do."""
+    lock = threading.Lock()
+    lock.acquire()
+
+    def unlock() -> None:
+        release.wait()
+        lock.release()
+
+    threading.Thread(target=unlock).start()
+    return lock.acquire
+
+
+def read_metrics(folder: Path) -> list[Event]:
+    reader, decoder = JournalReader(folder, 1, 0), RecordDecoder(Series("s-1", 1, 1))
+    events = [event for event, _ in decoder.feed(reader.read(1 << 20))]
+    reader.close()
+    return [event for event in events if event.kind is Kind.METRIC]
+
+
+def test_short_cell_leaves_no_telemetry(tmp_path: Path) -> None:
+    journal = JournalWriter(tmp_path, 1)
+    telemetry = Telemetry(journal, 1)
+    telemetry.begin("j-1", 1)
+    telemetry.end()
+    journal.close()
+    assert read_metrics(tmp_path) == []
+
+
+def test_telemetry_of_a_cell(tmp_path: Path) -> None:
+    journal = JournalWriter(tmp_path, 1)
+    telemetry = Telemetry(journal, 1)
+    telemetry.begin("j-1", 2)
+    with telemetry._lock:
+        telemetry._samples.take()
+    telemetry.end()
+    journal.close()
+    (event,) = read_metrics(tmp_path)
+    fact = event.read_content()["telemetry"]
+    assert (event.job, event.attempt, fact["rank"], fact["is_end"]) == ("j-1", 2, 1, True)
+    assert fact["memory"] > 1 << 20
