@@ -40,9 +40,9 @@ class RankJob:
 
     @property
     def is_out_of_step(self) -> bool:
-        """Whether the ranks' process group can be used no more: aborted, a member short, or not at the same collective."""
+        """Whether the ranks' process group can be used no more: cut, a member short, or not at the same collective."""
         ends = self.ends.values()
-        if any(end.get("died") or "aborted" in end for end in ends):
+        if any(end.get("died") or "aborted" in end or is_bereft(end) for end in ends):
             return True
         has_failed = any(end.get("status") != "ok" for end in ends)
         return has_failed and len({end.get("sequence") for end in ends}) > 1

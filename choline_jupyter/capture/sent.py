@@ -34,8 +34,19 @@ class SentNames:
         self._told: set[str] = set()
         self._told_stale: dict[str, int] = {}  # by name, the write over there that was told of
 
-    def plan(self, code: str, number: int, namespace: Mapping[str, Any]) -> Gathered:
-        """What goes with cell `number`, and what of it stays here and has not been said to before."""
+    def plan(self, code: str, number: int, namespace: Mapping[str, Any], is_for_all: bool = True) -> Gathered:
+        """What goes with cell `number`, and what of it stays here and has not been said to before.
+
+        A cell that is not for all of the session's ranks counts as written and read, but what goes with it does not count
+        as sent.
+        """
+        before = dict(self._sent), dict(self._made), self._effects_until
+        found = self._plan(code, number, namespace)
+        if not is_for_all:
+            self._sent, self._made, self._effects_until = before
+        return found
+
+    def _plan(self, code: str, number: int, namespace: Mapping[str, Any]) -> Gathered:
         names = find_names(code)
         effects = self._list_effects(number)
         found = gather(names.reads, namespace, self._history, self._is_ours, self._is_made, effects)

@@ -42,7 +42,7 @@ class Luggage:
 
     def pack(self, session: LiveSession, cell: str, number: int, options: Values) -> Packed:
         """What cell `number` needs and its session does not have; says what it needs and cannot have. Raises HostError."""
-        acts, buffers = self._pack_names(session, cell, number)
+        acts, buffers = self._pack_names(session, cell, number, not options.has("on"))
         shipment = None
         if session.spec and session.spec.files and not session.shares_files:
             needs = [*self._foresee(cell, number), *foresee_replayed(self._shell, acts)]
@@ -57,11 +57,13 @@ class Luggage:
             session, shipment = self._last
             session.files.sync.forget(shipment)
 
-    def _pack_names(self, session: LiveSession, cell: str, number: int) -> tuple[list[dict[str, Any]], list[Any]]:
+    def _pack_names(
+        self, session: LiveSession, cell: str, number: int, is_for_all: bool
+    ) -> tuple[list[dict[str, Any]], list[Any]]:
         sent = self._find_sent(session)
         if sent is None:
             return [], []
-        found = sent.plan(self._transform(cell), number, self._shell.user_ns)
+        found = sent.plan(self._transform(cell), number, self._shell.user_ns, is_for_all)
         for name, why in found.kept.items():
             sys.stderr.write(f"choline: {name} stays here: it is {why}. Make it in a %%choline cell.\n")
         for item in found.items:

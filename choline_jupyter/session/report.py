@@ -36,7 +36,12 @@ def render_logs(events: Iterable[Event]) -> str:
 
 
 def render_text(event: Event) -> str:
-    """One event as text; empty for what has none."""
+    """One event as text, of another rank than 0 with its number before it; empty for what has none."""
+    text = _render_text(event)
+    return f"[{event.series.rank}] {text}" if event.series.rank > 0 and text else text
+
+
+def _render_text(event: Event) -> str:
     content = event.read_content() if event.kind is not Kind.STATE else {}
     if event.kind is Kind.STREAM:
         return str(content.get("text", ""))

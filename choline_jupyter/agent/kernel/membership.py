@@ -15,6 +15,7 @@ from choline_jupyter.agent.kernel.luggage import Luggage
 from choline_jupyter.agent.kernel.process_group import ProcessGroup
 
 _PATIENCE = 0.15  # seconds in which a signal alone ends what runs
+_INTERRUPTED, _DESERTED = 0.5, 3.0  # seconds until a group is cut although nobody is seen to wait in it
 
 
 class Membership:
@@ -51,14 +52,18 @@ class Membership:
     def abort(self, job: str, reason: str) -> None:
         """The others wait in vain, or this one does."""
         if self._jobs.running == job:
-            self._group.abort(reason)
+            self._group.abort(reason, _DESERTED)
 
     def abort_later(self, job: str) -> None:
         """A signal does not end a collective: where the cell goes on, end that."""
         job = job or self._jobs.running
-        timer = threading.Timer(_PATIENCE, self.abort, (job, "it was interrupted"))
+        timer = threading.Timer(_PATIENCE, self._end_waiting, (job,))
         timer.daemon = True
         timer.start()
+
+    def _end_waiting(self, job: str) -> None:
+        if self._jobs.running == job:
+            self._group.abort("it was interrupted", _INTERRUPTED)
 
     def _announce(self, wish: dict[str, Any]) -> None:
         """Tell which files the ranks have made; the main thread has nothing to do now."""

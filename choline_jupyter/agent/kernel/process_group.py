@@ -26,6 +26,7 @@ from choline_jupyter.agent.kernel.whereabouts import Whereabouts
 _SOON, _LATE = 0.001, 0.02
 _PLAIN = "Plain"
 _NOT_MADE = "raise RuntimeError(%r)"
+_CROWDED = "choline: %d ranks and GPUs for %d: NCCL wants one each, so their process group is gloo's.\n"
 _ANEW = (
     "choline: the ranks' process group was made anew; names and models are as they were. "
     "What holds the former group (DDP, FSDP, a DeviceMesh) has to be made again.\n"
@@ -45,6 +46,7 @@ class ProcessGroup:
         self._aborted: Optional[dict[str, Any]] = None
         self._is_wrapped = False
         self._halt = threading.Event()
+        self._over = threading.Event()
         self._reason = ""
         self._made_in = 0
         self._backend: tuple[Any, ...] = ()
@@ -57,6 +59,7 @@ class ProcessGroup:
         `is_whole`: all ranks run the cell; some of them could not make a group.
         """
         self._aborted, self._reason = None, ""
+        self._over.clear()
         self._set_tracebacks(self._mode)
         self._halt.clear()
         self._where.forget()
@@ -74,10 +77,14 @@ class ProcessGroup:
             return _NOT_MADE % ("The ranks' process group could not be made: %s" % error)
         return ""
 
-    def abort(self, reason: str) -> None:
-        """Free the main thread from whatever collective it waits in; a thread of its own, as torch may take its time."""
+    def abort(self, reason: str, patience: float) -> None:
+        """Free the main thread from the collective that it waits in, or comes to, unless its cell ends before.
+
+        Not all waiting can be seen: after `patience` seconds the group is cut whatever the main thread does. A thread of its
+        own, as torch may take its time.
+        """
         self._reason = reason
-        threading.Thread(target=self._abort, name="choline-abort", daemon=True).start()
+        threading.Thread(target=self._abort, args=(patience,), name="choline-abort", daemon=True).start()
 
     def look(self) -> dict[str, Any]:
         """Where the main thread waits for other ranks, if it does."""
@@ -85,6 +92,7 @@ class ProcessGroup:
 
     def describe(self) -> dict[str, Any]:
         """How the cell that has just ended leaves the group."""
+        self._over.set()
         fact: dict[str, Any] = {"sequence": self._find_sequence()}
         if self._aborted is not None:
             fact["aborted"] = self._aborted
@@ -95,8 +103,14 @@ class ProcessGroup:
         if generation != self.generation:
             self.generation, self._count = generation, 0
 
-    def _abort(self) -> None:
-        self._aborted = self._where.look()
+    def _abort(self, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        where = self._where.look()
+        while not where and time.monotonic() < deadline:
+            if self._over.wait(_LATE):
+                return
+            where = self._where.look()
+        self._aborted = where
         self._halt.set()
         self._set_tracebacks(_PLAIN)
         self._sockets.cut()
@@ -148,6 +162,8 @@ class ProcessGroup:
         if torch.cuda.is_available() and torch.cuda.device_count() >= self.size:
             torch.cuda.set_device(self.rank)
             return "cpu:gloo,cuda:nccl"
+        if torch.cuda.is_available() and self.rank == 0:
+            sys.stderr.write(_CROWDED % (self.size, torch.cuda.device_count()))
         return "gloo"
 
     def _wrap(self, c10d: Any) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from choline_jupyter.agent.kernel.process_group import ProcessGroup
 group = ProcessGroup(0, 2, Path(sys.argv[1]), lambda: None)
 code = group.prepare(1, True)
-group.abort("nobody comes")
+group.abort("nobody comes", 0.0)
 print(json.dumps([code, group.describe()["sequence"], "torch" in sys.modules]))
 """
 

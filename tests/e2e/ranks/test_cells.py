@@ -117,6 +117,13 @@ def test_names_of_the_notebook_go_to_every_rank(kernel: DrivenKernel) -> None:
     assert find_folded(run) == "[1: the same]"
 
 
+def test_name_that_one_rank_has_read_goes_to_the_others_later(kernel: DrivenKernel) -> None:
+    kernel.run("late = [5]")
+    assert kernel.run("%%choline --on 1\nlate").read() == "[1] Out: [5]\n"
+    run = kernel.run("%%choline\nlate")
+    assert (run.reply["status"], run.read_result(), find_folded(run)) == ("ok", "[5]", "[1: the same]")
+
+
 def test_names_that_come_home_are_rank_0s(kernel: DrivenKernel) -> None:
     kernel.run("%%choline --out home\nhome = RANK + 5")
     assert kernel.run("home").read_result() == "5"
