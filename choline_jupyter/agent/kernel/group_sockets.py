@@ -11,7 +11,7 @@ import functools
 import os
 import socket
 from contextlib import suppress
-from typing import Any
+from typing import Any, Optional
 
 _FOLDER = "/proc/self/fd"
 
@@ -21,6 +21,7 @@ class GroupSockets:
 
     def __init__(self) -> None:
         self._known: dict[int, str] = {}
+        self._before: Optional[dict[int, str]] = None
 
     def watch(self, c10d: Any) -> None:
         """Have every group that is made from now on, subgroups included, leave its sockets here."""
@@ -28,21 +29,28 @@ class GroupSockets:
 
         @functools.wraps(make)
         def make_noted(*arguments: Any, **keywords: Any) -> Any:
-            before = _list_sockets()
+            self._before = _list_sockets()
             try:
                 return make(*arguments, **keywords)
             finally:
-                self._known.update({fd: name for fd, name in _list_sockets().items() if before.get(fd) != name})
+                self._note()
+                self._before = None
 
         c10d._new_process_group_helper = make_noted
 
     def cut(self) -> None:
         """Shut down all that are still what they were."""
+        self._note()  # of a group that is being made
         known, self._known = self._known, {}
         there = _list_sockets()
         for fd, name in known.items():
             if there.get(fd) == name:
                 _shut_down(fd)
+
+    def _note(self) -> None:
+        before = self._before
+        if before is not None:
+            self._known.update({fd: name for fd, name in _list_sockets().items() if before.get(fd) != name})
 
 
 def _list_sockets() -> dict[int, str]:

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -24,6 +25,7 @@ from choline_jupyter.agent.kernel.group_sockets import GroupSockets
 from choline_jupyter.agent.kernel.whereabouts import Whereabouts
 
 _SOON, _LATE = 0.001, 0.02
+_MAKING = timedelta(seconds=15)  # for a rank that is lost when all have come
 _PLAIN = "Plain"
 _NOT_MADE = "raise RuntimeError(%r)"
 _CROWDED = "choline: %d ranks and GPUs for %d: NCCL wants one each, so their process group is gloo's.\n"
@@ -134,26 +136,32 @@ class ProcessGroup:
                 c10d.destroy_process_group()
         if self._has_made and self._made_in != self.generation and self.rank == 0:
             sys.stderr.write(_ANEW)
-        store = self._meet(c10d)
+        store = self._meet()
         if not arguments and "backend" not in keywords:
             keywords["backend"] = self._choose_backend()
         _find_original(c10d)(*arguments, rank=self.rank, world_size=self.size, store=store, **keywords)
+        self._wait_for_all(store, "made")  # who went on at once, and left the group, would leave others in their making
         self._made_in, self._has_made = self.generation, True
 
-    def _meet(self, c10d: Any) -> Any:
+    def _meet(self) -> Any:
         """Wait until all ranks have come here; gives the store that they share."""
         self._count += 1
         path = self._folder / ("group-%d-%d" % (self.generation, self._count))
         store: Any = sys.modules["torch.distributed"].FileStore(str(path), self.size)
-        if store.add("arrived", 1) == self.size:
-            store.set("all", "1")
+        store.set_timeout(_MAKING)
+        self._wait_for_all(store, "arrived")
+        return store
+
+    def _wait_for_all(self, store: Any, step: str) -> None:
+        """Return when all ranks are at this step; raises RuntimeError when one will not come."""
+        if store.add(step, 1) == self.size:
+            store.set("all " + step, "1")
         pause = _SOON
-        while not store.check(["all"]):
+        while not store.check(["all " + step]):
             if self._halt.is_set():
                 raise RuntimeError(self._reason or "it was interrupted")
             time.sleep(pause)
             pause = min(pause * 1.5, _LATE)
-        return store
 
     def _choose_backend(self) -> str:
         """NCCL for what is on GPUs where each rank has one, gloo for the rest."""

@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional
 _DISTRIBUTED = os.sep + os.path.join("torch", "distributed") + os.sep
 _COLLECTIVES = "distributed_c10d.py"
 _BACKWARD = "_engine_run_backward"  # with DDP or FSDP it waits for the others' gradients
-_OURS, _MAKING = "_meet", "init_process_group"
+_OURS, _MAKING = "_wait_for_all", "init_process_group"
 
 
 class Whereabouts:
