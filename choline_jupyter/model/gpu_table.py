@@ -7,7 +7,7 @@ exists as PCIe and as SXM4) the figures are the lowest of them.
 
 Sources: NVIDIA's data sheets of T4, V100, A10, A10G, A30, A40, A100, L4, L40, L40S, H100, H200, HGX B200 and GH200, its
 white papers on Turing, GA102, Ada and (professional and GeForce) Blackwell, its product pages of the workstation cards;
-AMD's data sheets of MI300X and MI325X. Compared with copies of them: T4, A40, A100, L40, L40S, H100, H200, B200, MI300X.
+AMD's data sheets of MI300X and MI325X, as they are known; not every row was compared with its sheet.
 """
 
 from __future__ import annotations
