@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from choline_jupyter.model.instance import InstanceState
 from choline_jupyter.model.offer import ANYTHING, Offer, Wish
-from choline_jupyter.providers.failure import ProviderFailure, Unsure
+from choline_jupyter.providers.failure import KeyRejected, ProviderFailure, Unsure
 from choline_jupyter.providers.modal_cloud.execution import VOLUME, ModalTransport
 from choline_jupyter.providers.modal_cloud.prices import LIFE, Rates, make_offers
 from choline_jupyter.providers.modal_cloud.sdk import (
     APP,
+    LOGIN,
     NAME,
     Account,
     explain,
@@ -136,11 +137,11 @@ class ModalProvider(Provider):
     def check_ready(self) -> str:
         if not is_installed():
             return "The package `modal` is not installed: pip install 'choline-jupyter[modal]'."
-        if find_token() is None:
-            return (
-                "There is no token: `modal token new`, MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or `choline login modal`."
-            )
-        return ""
+        try:
+            is_there = bool(self._key or find_token())
+        except KeyRejected as failure:
+            return f"{failure} {failure.hint}"
+        return "" if is_there else f"There is no token. {LOGIN}"
 
     async def _open(self) -> Account:
         return await open_account(read_token(self._key) if self._key else None)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NAME = "modal"
 APP = "choline"  # the app of the user's account that our sandboxes belong to
 _URL = "https://api.modal.com"
-_LOGIN = "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or run `modal token new`, or `choline login modal` with ID:SECRET."
+LOGIN = "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or run `modal token new`, or `choline login modal` with ID:SECRET."
 
 
 class Token(NamedTuple):
@@ -82,7 +82,7 @@ def read_token(key: str) -> Token:
     """`ID:SECRET`; raises KeyRejected for anything else."""
     name, _, secret = key.partition(":")
     if not (name and secret):
-        raise KeyRejected("A token for Modal has two halves, written as ID:SECRET.", _LOGIN)
+        raise KeyRejected("A token for Modal has two halves, written as ID:SECRET.", LOGIN)
     return Token(Secret(name), Secret(secret))
 
 
@@ -91,7 +91,7 @@ async def open_account(token: Token | None = None) -> Account:
     modal = load()
     token = token or find_token()
     if token is None:
-        raise KeyRejected("There is no token for Modal.", _LOGIN)
+        raise KeyRejected("There is no token for Modal.", LOGIN)
     url = find_endpoint(NAME, _URL, "MODAL_SERVER_URL").url
     if (url, token) not in _accounts:
         if os.environ.get("CHOLINE_FAKE_CLOUD"):
@@ -124,7 +124,7 @@ def explain(*, is_harmless: bool = False) -> Iterator[None]:
     except (ProviderFailure, asyncio.CancelledError):
         raise
     except (exception.AuthError, exception.PermissionDeniedError):
-        raise KeyRejected("Modal does not take the token.", _LOGIN) from None
+        raise KeyRejected("Modal does not take the token.", LOGIN) from None
     except exception.ConflictError as error:  # an InvalidError by name; what it is in conflict with may be ours
         raise Unsure(f"Modal has refused: {_clean(error)}") from None
     except exception.ResourceExhaustedError as error:

@@ -68,6 +68,15 @@ def test_a_login_of_ours_has_it(home: Path) -> None:
     assert ask_alone(home) == ("ak-3", "as-3")
 
 
+def test_a_login_that_is_half_a_token_is_said(home: Path) -> None:
+    keys = home / "config/choline/keys"
+    keys.mkdir(parents=True)
+    (keys / "modal").write_text("as-3\n")
+    said = ModalProvider().check_ready()
+    assert "ID:SECRET" in said
+    assert "as-3" not in said
+
+
 def test_a_token_that_modal_does_not_know_is_rejected_and_not_shown(cloud: ModalCloud) -> None:
     cloud.key = "ak-other:as-other"
     with pytest.raises(KeyRejected) as caught:
