@@ -137,6 +137,15 @@ class Connection:
         """Stop delivering; takes effect with this side, the agent notices at the next channel."""
         self._followers.pop(session, None)
 
+    def abandon(self, error: HostError) -> None:
+        """The machine is gone: whoever waits for it hears so, and nobody tries to reach it any more."""
+        for task in self._tasks:
+            task.cancel()
+        self._fail_with(error)
+        for follower in list(self._followers.values()):
+            self.unfollow(follower.session)
+            follower.refuse()
+
     async def close(self) -> None:
         """End it; requests that wait fail with ConnectionLost."""
         for task in self._tasks:

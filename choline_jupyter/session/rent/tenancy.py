@@ -22,8 +22,9 @@ from choline_jupyter.providers.provider import Contact, Provider
 from choline_jupyter.session.connection import Connection
 from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.rent.fleet import USABLE, Fleet, find_offer
+from choline_jupyter.session.rent.losses import note_losses
 from choline_jupyter.session.rent.meter import render_money
-from choline_jupyter.session.rent.reconciler import confirm_gone, destroy
+from choline_jupyter.session.rent.reconciler import ABSENCES, confirm_gone, destroy, reconcile
 from choline_jupyter.session.rent.renter import Renter
 from choline_jupyter.session.rent.suppliers import load_rented
 from choline_jupyter.session.rent.waiting import WaitingLine
@@ -33,6 +34,7 @@ from choline_jupyter.wire.frame import Type
 GREETING = 180.0  # seconds from `running` until the machine lets us in
 _AGAIN = 1.0
 _TICK = 1.0
+_GONE = "The session's machine is gone."
 _ALERTS = (0.5, 0.8, 1.0)  # of a budget
 _EVERY = 30.0  # seconds between two looks at what a machine has cost
 
@@ -46,7 +48,7 @@ class Tenancy:
     def __init__(self, fleet: Fleet, store: EventStore, agree: Agree) -> None:
         self.fleet, self._store, self._agree = fleet, store, agree
         self._alerted: dict[str, float] = {}
-        self.greeting = GREETING
+        self.greeting, self.period = GREETING, _EVERY
         self.watch = start_keeper  # called when there is something to watch over
         self._meters: dict[str, asyncio.Task[None]] = {}
 
@@ -159,15 +161,30 @@ class Tenancy:
         """Note what has gone either way, and say what the budget is worth now."""
         is_first, counted = True, (0, 0)
         while True:
-            with contextlib.suppress(HostError, SessionEnded):
+            with contextlib.suppress(HostError, asyncio.TimeoutError):
                 machine = await self.fleet.run(self._find, label)
                 counted = await self._count(machine, connection, counted)
                 left = await self.fleet.run(self.fleet.find_left, machine)
                 wish = {"left": left, "lease": machine.lease, "hold": machine.hold, "touch": is_first}
-                await connection.request(Type.LIMIT, wish)
+                await asyncio.wait_for(connection.request(Type.LIMIT, wish), self.period)
                 is_first = False
                 await self.fleet.run(self._alert, machine)
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(self.period)
+            if not connection.is_connected and await self._is_gone(label):
+                self._meters.pop(label, None)
+                connection.abandon(SessionEnded(_GONE, "Run the cell again: it asks for another one."))
+                return
+
+    async def _is_gone(self, label: str) -> bool:
+        """Whether the provider says so, when a machine cannot be reached; one that cannot be asked has not said it."""
+        machines = [row for row in await self.fleet.run(self.fleet.list_open) if row.label == label]
+        with contextlib.suppress(ProviderFailure, CholineError):
+            for machine in machines:
+                provider = await self.fleet.run(self._load, machine.provider)
+                for _ in range(ABSENCES):
+                    await reconcile(self.fleet, provider)
+        await self.fleet.run(note_losses, self.fleet, self._store)
+        return label not in await self.fleet.run(self.fleet.ledger.list_labels, True)
 
     def _alert(self, machine: InstanceRow) -> None:
         """Say it once when half, most and all of a budget is spent."""
@@ -190,7 +207,7 @@ class Tenancy:
         for machine in self.fleet.list_open():
             if machine.label == label:
                 return machine
-        raise SessionEnded("The session's machine is gone.", "Run the cell again: it asks for another one.")
+        raise SessionEnded(_GONE, "Run the cell again: it asks for another one.")
 
     def _load(self, name: str) -> Provider:
         for provider in load_rented(is_any=True):

@@ -12,7 +12,7 @@ from choline_jupyter.session.options import parse_cell
 from tests.e2e.losses.engine_client import EngineClient
 from tests.fakes.machine_provider import MachineProvider
 
-LINE = "--gpu 4x3090 --provider memory --budget 2"
+LINE = "--gpu 4x3090 --ranks 1 --provider memory --budget 2"
 
 
 class Tenant:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+
+from choline_jupyter.errors import SessionEnded
 from choline_jupyter.model.instance import InstanceState
+from choline_jupyter.session.live import LiveSession
+from tests.e2e.losses.agent_processes import wait_until
 from tests.e2e.losses.engine_client import read_reply, read_text
 from tests.e2e.rent.tenant import LINE, Tenant
 
@@ -56,3 +61,26 @@ def test_other_options_want_another_machine(tenant: Tenant) -> None:
     assert second.row.id == first.row.id  # the machine is what was asked for
     tenant.provider.offers = [offer for offer in tenant.provider.offers if offer.price.hour > 0.45]
     assert tenant.provider.created == 1
+
+
+@pytest.mark.parametrize("is_asleep", [False, True])
+def test_a_cell_hears_that_its_machine_is_gone(tenant: Tenant, is_asleep: bool) -> None:
+    """Whether it runs there or is only on its way: nobody waits for ever."""
+    tenant.tenancy.period = 0.5
+    session = tenant.open()
+    if not is_asleep:
+        job = tenant.client.start(session, "import time\ntime.sleep(600)")
+        tenant.client.confirm(session, job)
+    tenant.client.call(tenant.provider.destroy("m1"))
+    if is_asleep:
+        job = tenant.client.start(session, "1 + 1")
+    assert hears_its_end(tenant, session, job)
+    wait_until(lambda: not tenant.list_open())
+
+
+def hears_its_end(tenant: Tenant, session: LiveSession, job: str) -> bool:
+    """Whether the job is told as ended, or what waits for it fails, because its machine is gone."""
+    try:
+        return "died" in str(tenant.client.finish(session, job)[-1].read_content())
+    except SessionEnded:
+        return True

@@ -20,7 +20,7 @@ from tests.source_tree import ROOT
 
 pytestmark = [pytest.mark.vast, pytest.mark.timeout(240)]
 
-LINE = ("--gpu", "4x3090", "--provider", "vast", "--budget", "2", "--yes")
+LINE = ("--gpu", "4x3090", "--ranks", "1", "--provider", "vast", "--budget", "2", "--yes")
 
 
 @pytest.fixture
