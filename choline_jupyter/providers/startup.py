@@ -14,6 +14,7 @@ import shlex
 FOLDER = "/var/tmp/choline-watch"  # noqa: S108 - on the rented machine, which is ours alone
 LONGEST = 4048  # characters that vast.ai takes (vast.ai documentation of `onstart`)
 
+# An sshd that began before the key was there is told; one that has not written its pid yet would die of the signal.
 _KEYS = """
 mkdir -p /etc/ssh
 cat > /etc/ssh/ssh_host_ed25519_key <<'E'
@@ -25,6 +26,8 @@ h=$(eval echo ~{user})
 mkdir -p "$h/.ssh"
 echo {public_key} >> "$h/.ssh/authorized_keys"
 chown -R {user} "$h/.ssh"; chmod 700 "$h/.ssh"; chmod 600 "$h/.ssh/authorized_keys"
+i=0
+while [ $i -lt 20 ] && [ ! -s /run/sshd.pid ] && pgrep -x sshd > /dev/null; do sleep 0.5; i=$((i + 1)); done
 p=$(cat /run/sshd.pid 2>/dev/null || pgrep -o -x sshd) && kill -HUP "$p"
 """
 

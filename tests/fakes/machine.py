@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.e2e.ssh.server import find_ports
 
 _PATIENCE = 20.0
+_TRIES = 3
 _NAMES = ("root", "ubuntu")
 _CONFIG = """
 Port {port}
@@ -58,8 +59,6 @@ class Machine:
 
     def __init__(self, startup: str, environment: Mapping[str, str] | None = None, authorized: str = "") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chm-"))
-        [self.port] = find_ports(1)
-        self.address = f"root@127.0.0.1:{self.port}"
         for name in ("home", "home/.ssh", "ssh"):
             (self.folder / name).mkdir(mode=0o700)
         if authorized:
@@ -67,8 +66,13 @@ class Machine:
         (self.folder / "startup").write_text(startup)
         (self.folder / "passwd").write_text(write_passwd(self.folder / "home"))
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-        (self.folder / "sshd_config").write_text(_CONFIG.format(port=self.port, path=path))
-        self._process = self._boot({"PATH": path, **(environment or {})})
+        for _ in range(_TRIES):
+            [self.port] = find_ports(1)
+            (self.folder / "sshd_config").write_text(_CONFIG.format(port=self.port, path=path))
+            self._process = self._boot({"PATH": path, **(environment or {})})
+            if self._comes_up():
+                break
+        self.address = f"root@127.0.0.1:{self.port}"
 
     @property
     def is_running(self) -> bool:
@@ -81,6 +85,13 @@ class Machine:
             assert self.is_running, (self.folder / "log").read_text()[-2000:]
             assert time.monotonic() < deadline, (self.folder / "log").read_text()[-2000:]
             time.sleep(0.01)
+
+    def _comes_up(self) -> bool:
+        """Whether it listens; one whose port was taken in the meantime ends at once."""
+        deadline = time.monotonic() + _PATIENCE
+        while self.is_running and not self.listens() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.is_running
 
     def listens(self) -> bool:
         with socket.socket() as probe:
