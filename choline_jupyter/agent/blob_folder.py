@@ -7,6 +7,7 @@ bytes with the right digest get the name. Whoever has used a blob removes it; wh
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -16,11 +17,13 @@ import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from choline_jupyter.wire.record import Buffer
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _READ = 1 << 20
+_MOST = 16  # blobs that are hashed as they come
 
 
 class BlobFolder:
@@ -29,6 +32,7 @@ class BlobFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._turn = threading.Lock()  # two clients may send the same blob
+        self._hashes: dict[str, tuple[int, Any]] = {}  # of what has come in order: how far, and its hash until there
 
     def find(self, digest: str) -> Path:
         """Where a blob is, or would be."""
@@ -84,14 +88,35 @@ class BlobFolder:
         path = self.find(digest)
         part = path.with_suffix(".part")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_at(part, offset, data)
+        try:
+            _write_at(part, offset, data)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                part.unlink(missing_ok=True)  # others need the room
+            raise
+        found = self._hash_along(digest, offset, data)
         if offset + len(data) < size:
             return False
-        if _hash(part) != digest:
+        self._hashes.pop(digest, None)
+        if (found.hexdigest() if found else _hash(part)) != digest:
             part.unlink()
             raise ValueError("a blob came damaged")
         os.replace(part, path)
         return True
+
+    def _hash_along(self, digest: str, offset: int, data: bytes) -> Any:
+        """The hash of all up to the end of this piece; None when pieces did not come in order: then the file is read."""
+        place, found = self._hashes.pop(digest, (0, None))
+        if offset == 0:
+            found = hashlib.sha256()
+        elif place != offset:
+            return None
+        if found:
+            found.update(data)
+            while len(self._hashes) >= _MOST:
+                self._hashes.pop(next(iter(self._hashes)))  # of a transfer that was given up
+            self._hashes[digest] = (offset + len(data), found)
+        return found
 
     def _count(self, digest: str) -> int:
         try:

@@ -7,6 +7,7 @@ says nothing for a minute (it pings every 15 s) is dropped; it loses nothing by 
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 import traceback
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
@@ -102,7 +103,9 @@ class Client:
         except Refused as refusal:
             reply = {"refused": refusal.code, "message": str(refusal)}
         except OSError as error:
-            reply = {"refused": "failed", "message": "The agent cannot do that: %s." % error}
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            what = "The disk of that machine is full: %s." if is_full else "The agent cannot do that: %s."
+            reply = {"refused": "full" if is_full else "failed", "message": what % (error.strerror or error)}
         if "id" in frame.header and reply is not None:
             body = reply.pop("body", b"")
             self._write(Type.REPLY, {"id": frame.header["id"], **reply}, body)
@@ -178,8 +181,9 @@ class Client:
         return {"machine": await describe_machine()}
 
     async def _have(self, frame: Frame) -> dict[str, Any]:
-        find_missing = self._supervisor.blobs.find_missing
-        return {"missing": await _in_thread(find_missing, frame.header["blobs"])}
+        head = frame.header
+        find = self._supervisor.assembly.find_missing
+        return await _in_thread(find, head["blobs"], head.get("sizes") or {}, head.get("bases") or {})
 
     async def _blob(self, frame: Frame) -> dict[str, Any]:
         head = frame.header
@@ -187,6 +191,14 @@ class Client:
         try:
             return {"whole": await _in_thread(put, head["blob"], head["offset"], head["size"], frame.body)}
         except ValueError as error:
+            raise Refused("damaged", str(error)) from None
+
+    async def _patch(self, frame: Frame) -> dict[str, Any]:
+        """Make a blob of what is here."""
+        head = frame.header
+        try:
+            return await self._supervisor.assembly.make(head["blob"], head["base"], head.get("delta", ""))
+        except (ValueError, FileNotFoundError) as error:
             raise Refused("damaged", str(error)) from None
 
     async def _fetch(self, frame: Frame) -> dict[str, Any]:
@@ -261,6 +273,7 @@ _HANDLERS: dict[Type, Any] = {
     Type.PROBE: Client._probe,
     Type.HAVE: Client._have,
     Type.BLOB: Client._blob,
+    Type.PATCH: Client._patch,
     Type.PROVIDE: Client._provide,
     Type.FETCH: Client._fetch,
     Type.DROP: Client._drop,

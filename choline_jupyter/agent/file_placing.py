@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from choline_jupyter.agent.blob_folder import BlobFolder
+from choline_jupyter.agent.contents import Contents
 from choline_jupyter.store.tree import PREFIX
 
 Entry = Mapping[str, Any]
@@ -49,19 +49,15 @@ class Placing:
 
     def _place_blob(self, entry: Entry, place: str) -> None:
         """A large file: the blob itself goes there, where it is on the same disk."""
-        blob = self._blobs.find(str(entry["blob"]))
-        temporary = _make_temporary(place)
+        digest, temporary = self._blobs.find(str(entry["blob"])).name, _make_temporary(place)
+        os.unlink(temporary)
+        contents = Contents(self._blobs.folder.parent)
         try:
-            try:
-                os.replace(blob, temporary)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                shutil.copyfile(blob, temporary)
-                blob.unlink()
+            contents.place(digest, temporary)
             _finish(entry, temporary, place)
         finally:
             _drop(temporary)
+        contents.note(digest, place)
 
 
 def _place_file(entry: Entry, place: str, data: bytes) -> None:

@@ -13,10 +13,12 @@ import os
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from choline_jupyter.agent import mounts
+from choline_jupyter.agent.contents import Contents
 from choline_jupyter.agent.place import find_cache, find_directory
 from choline_jupyter.agent.retention import KEEP_SECONDS
 from choline_jupyter.model.names import check_identifier
@@ -42,8 +44,8 @@ class Layout(NamedTuple):
 class Layouts:
     """Knows what this machine allows."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, contents: Contents) -> None:
+        self._folder, self._contents = folder, contents
         self._can_mount: Optional[bool] = None
         self._roots: dict[str, str] = {}
 
@@ -81,7 +83,9 @@ class Layouts:
         return Layout(found, found)
 
     def remove(self, session: str) -> None:
-        """Remove a session's workspace. Blocks; for an executor."""
+        """Remove a session's workspace; the cache takes its large files. Blocks; for an executor."""
+        with suppress(OSError):  # a full disk, or a file that somebody else has made there
+            self._contents.keep(str(self.find(session)))
         shutil.rmtree(self.find(session), ignore_errors=True)
 
     def sweep(self, living: set[str]) -> None:

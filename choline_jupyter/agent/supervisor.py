@@ -20,8 +20,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from choline_jupyter.agent.assembly import Assembly
 from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.agent.client import Client, Refused
+from choline_jupyter.agent.contents import Contents
 from choline_jupyter.agent.delivery import Deliveries
 from choline_jupyter.agent.digest import find_digest
 from choline_jupyter.agent.door import open_channel
@@ -58,7 +60,9 @@ class Supervisor:
         self._clients: set[Client] = set()
         self._nursery = Nursery(place.home, place.log)
         self.blobs = BlobFolder(place.home / "blobs")
-        self.layouts = Layouts(place.home / "workspaces")
+        self.contents = Contents(place.home)
+        self.assembly = Assembly(self.blobs, self.contents)
+        self.layouts = Layouts(place.home / "workspaces", self.contents)
         self.deliveries = Deliveries(self.blobs, place.home / "wheels")
         self._preparation = Preparation(self.deliveries, self.layouts)
         self.files = FileHosting(place, self.blobs, lambda: self._clients)
@@ -173,6 +177,7 @@ class Supervisor:
         more = ("packages", "are_found", "version", "indexes")
         spec = {key: wish[key] for key in (*keys, *more) if key in wish}
         spec["created"], spec["shares"] = time.time(), shares_files(spec.get("files"))
+        self.contents.note_wish(spec.get("files") or {})
         session = HostedSession(self.place, spec, self._launch, self.wake)
         session.environment = wish.get("environment")
         session.save()
@@ -329,6 +334,7 @@ class Supervisor:
             self.retention.sweep(set(self.sessions))
             self.layouts.sweep(set(self.sessions))
             self.blobs.sweep(KEEP_SECONDS)
+            self.contents.sweep()
 
     def _end_if_quiet(self) -> None:
         if self.sessions or self._clients:

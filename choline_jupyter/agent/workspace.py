@@ -10,12 +10,14 @@ import json
 import mmap
 import os
 import stat
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional
 
 from choline_jupyter.agent import mounts
+from choline_jupyter.agent.contents import Contents
 from choline_jupyter.agent.fetched_log import FetchedLog
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.layout import Layout, list_kept
@@ -25,7 +27,6 @@ from choline_jupyter.store.scan import Scan, sign
 from choline_jupyter.store.tree import PREFIX, Tree
 
 _SKIPPED = {"__pycache__", ".ipynb_checkpoints", ".git", "node_modules"}
-_READ = 1 << 20
 _MOST = 20_000  # files that one job may announce
 _AT_ONCE = 8 << 20  # bytes of small files that come with the announcement
 
@@ -42,7 +43,9 @@ class Workspace:
 
     def __init__(self, layout: Layout, index: Path, blobs: Path, folder: Path) -> None:
         self.root = layout.root
-        self._layout, self._index, self._blobs, self._folder = layout, index, blobs, folder
+        self._layout, self._index, self._folder = layout, index, folder
+        self._contents = Contents(blobs.parent)
+        self._reals = {layout.root: layout.real} if layout.binds else {}  # what is renamed must not leave its mount
         self._shown = frozenset(list_kept(layout))
         self._scan = Scan()
         self._fetched = FetchedLog(index.with_name("fetched.jsonl"))
@@ -65,18 +68,18 @@ class Workspace:
         for part in told:
             root = str(part["root"])
             problem = self._prepare(root)
-            tree = Tree(root, keeps_open=True)
+            tree = Tree(self._reals.get(root, root), keeps_open=True)
             for one in part["entries"]:
                 entry = read_entry(one)
                 inline = entry.size if entry.kind == "file" and entry.size <= SMALL else 0
                 content = data[position : position + inline]
                 position += inline
-                problem_here = problem or self._try(tree, entry, content)
+                problem_here = problem or self._try(tree, root, entry, content)
                 if problem_here:
                     self.unplaced.append(os.path.join(root, entry.path))
                     yield "%s could not be put in place: %s." % (os.path.join(root, entry.path), problem_here)
             for path in part.get("removed", ()):
-                self._remove(tree, path)
+                self._remove(tree, root, path)
             tree.close()
         self._save()
 
@@ -109,21 +112,22 @@ class Workspace:
                 scratch.mkdir(mode=0o700)
                 mounts.make_point(root, str(scratch))
                 mounts.bind(str(real), root)
+                self._reals[root] = str(real)
             else:
                 os.makedirs(root)
         except OSError as error:
             return _explain(error)
         return ""
 
-    def _try(self, tree: Tree, entry: Entry, content: memoryview) -> str:
+    def _try(self, tree: Tree, root: str, entry: Entry, content: memoryview) -> str:
         try:
-            self._put(tree, entry, content)
+            self._put(tree, root, entry, content)
         except (OSError, EntryError) as error:
             return _explain(error)
         return ""
 
-    def _put(self, tree: Tree, entry: Entry, content: memoryview) -> None:
-        known = self._known.setdefault(tree.root, {})
+    def _put(self, tree: Tree, root: str, entry: Entry, content: memoryview) -> None:
+        known = self._known.setdefault(root, {})
         if entry.kind != "folder" and tree.find(entry.path) and not known.get(entry.path, [""])[0]:
             raise FileExistsError(17, "this machine has one of its own there")
         if entry.kind == "folder":
@@ -131,20 +135,25 @@ class Workspace:
         elif entry.kind == "link":
             tree.put_link(entry.path, entry.target)
         else:
-            pieces: Iterable[Union[bytes, memoryview]] = (
-                [content] if entry.size <= SMALL else _read(self._blobs / entry.digest)
-            )
-            tree.put_file(entry.path, pieces, entry.mode, entry.mtime)
+            self._put_file(tree, entry, content)
             if entry.path in known:
                 _forget_byte_code(os.path.join(tree.root, entry.path))
-        self.arrived.add(os.path.join(tree.root, entry.path))
+        self.arrived.add(os.path.join(root, entry.path))
         status = tree.find(entry.path)
         if status and entry.kind != "folder":
             known[entry.path] = [_name(entry), *sign(status)]
 
-    def _remove(self, tree: Tree, path: str) -> None:
+    def _put_file(self, tree: Tree, entry: Entry, content: memoryview) -> None:
+        """A small file is written, a large one is its blob itself."""
+        if entry.size <= SMALL:
+            tree.put_file(entry.path, [content], entry.mode, entry.mtime)
+            return
+        tree.put_made(entry.path, partial(self._contents.place, entry.digest), entry.mode, entry.mtime)
+        self._contents.note(entry.digest, os.path.join(tree.root, entry.path))
+
+    def _remove(self, tree: Tree, root: str, path: str) -> None:
         """What the client has removed; not what was changed here since."""
-        known = self._known.get(tree.root, {}).pop(path, None)
+        known = self._known.get(root, {}).pop(path, None)
         with suppress(OSError, EntryError):
             status = tree.find(path)
             if known and status and known[1:] == list(sign(status)):
@@ -263,11 +272,6 @@ def _look_at(path: str, entry: os.DirEntry[str]) -> Iterator[tuple[str, os.stat_
         return
     if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
         yield path, status
-
-
-def _read(path: Path) -> Iterable[bytes]:
-    with path.open("rb") as file:
-        yield from iter(lambda: file.read(_READ), b"")
 
 
 def _explain(error: Exception) -> str:

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO
 
 from choline_jupyter.errors import HostError, TooLarge
-from choline_jupyter.session.connection import Connection, Refused
+from choline_jupyter.session.connection import Connection
+from choline_jupyter.session.delta import Deltas
 from choline_jupyter.session.download import Download
+from choline_jupyter.session.sending import Progress, Sending
 from choline_jupyter.transport.channel import Channel, Transport, TransportError
-from choline_jupyter.wire.frame import CHUNK, Type
-
-_IN_FLIGHT = 8  # chunks that are not answered yet: enough for 150 MB/s at 50 ms
-_TRIES = 3
-
-Progress = Callable[[int], None]
+from choline_jupyter.wire.frame import CHUNK
 
 
 class _Beside(Transport):
@@ -45,10 +41,15 @@ class Bulk:
         self._connection = connection
         self._turn = asyncio.Lock()
 
-    async def put(self, files: Mapping[str, Path], progress: Progress = lambda count: None) -> None:
-        """Have files (by their SHA-256) on the machine; `progress(bytes)` is called as they arrive. Raises HostError."""
+    async def put(
+        self, files: Mapping[str, Path], progress: Progress = lambda count: None, deltas: Deltas | None = None
+    ) -> None:
+        """Have files (by their SHA-256) on the machine; `progress(bytes)` is called as they arrive. Raises HostError.
+
+        With `deltas` only what is new of a file goes, where the machine has its old version.
+        """
         async with self._open() as channel:
-            await _send(channel, files, progress)
+            await Sending(channel, progress, deltas).run(files)
 
     async def get(
         self,
@@ -98,53 +99,3 @@ async def hash_file(path: Path) -> str:
         return digest.hexdigest()
 
     return await asyncio.get_running_loop().run_in_executor(None, read)
-
-
-async def _send(channel: Connection, files: Mapping[str, Path], progress: Progress) -> None:
-    for tried in range(1, _TRIES + 1):
-        missing = (await channel.request(Type.HAVE, {"blobs": list(files)}))["missing"]
-        try:
-            for digest, offset in missing.items():
-                await _Upload(channel, digest, files[digest], progress).run(int(offset))
-            return
-        except Refused as refusal:
-            if refusal.code != "damaged" or tried == _TRIES:
-                raise
-
-
-class _Upload:
-    """One file on its way: some chunks are in flight, the next leaves when one has been answered."""
-
-    def __init__(self, channel: Connection, digest: str, path: Path, progress: Progress) -> None:
-        self._channel, self._digest, self._path, self._progress = channel, digest, path, progress
-        self._size = path.stat().st_size
-        self._answers: set[asyncio.Task[None]] = set()
-
-    async def run(self, offset: int) -> None:
-        """Send it from `offset` on. The last chunk leaves alone: over there it closes the blob."""
-        with self._path.open("rb") as file:
-            file.seek(offset)
-            last = max(offset, self._size - CHUNK)
-            while offset < last:
-                offset += self._start(file, offset, min(CHUNK, last - offset))
-                await self._settle(_IN_FLIGHT)
-            await self._settle(1)
-            self._start(file, offset, CHUNK)
-            await self._settle(1)
-
-    def _start(self, file: IO[bytes], offset: int, count: int) -> int:
-        data = file.read(count)
-        head = {"blob": self._digest, "offset": offset, "size": self._size}
-        self._answers.add(asyncio.create_task(self._wait(head, data)))
-        return len(data)
-
-    async def _wait(self, head: dict[str, object], data: bytes) -> None:
-        await self._channel.request(Type.BLOB, head, data)
-        self._progress(len(data))
-
-    async def _settle(self, limit: int) -> None:
-        """Wait until fewer than `limit` are in flight."""
-        while len(self._answers) >= limit:
-            done, self._answers = await asyncio.wait(self._answers, return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
-                one.result()

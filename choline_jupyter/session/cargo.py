@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from choline_jupyter.errors import RequestError
-from choline_jupyter.session.bulk import Bulk, Progress, hash_file
+from choline_jupyter.session.bulk import Bulk, hash_file
 from choline_jupyter.session.file_sync import Shipment
 from choline_jupyter.session.files import make_outbox
 from choline_jupyter.session.progress import TransferLine
+from choline_jupyter.session.sending import Progress
 from choline_jupyter.store.entry import SMALL
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Cargo(NamedTuple):
         if told:
             header["files"] = len(told)
         if self.shipment and self.shipment.large:
-            bridge.call(Bulk(session.connection).put(self.shipment.large, progress))
+            deltas = session.files.make_deltas(self.shipment.bases)
+            bridge.call(Bulk(session.connection).put(self.shipment.large, progress, deltas))
         if not header:
             return Packed({})
         if self._measure_piece() + len(told) <= _WITH_THE_JOB:

@@ -22,13 +22,15 @@ from choline_jupyter.store.scan import Scan
 class Shipment(NamedTuple):
     """What goes: `told` is for the agent's workspace; `small` files travel with the job, `large` ones ahead, by digest.
 
-    `trouble` has a sentence for each file that could not be read.
+    `trouble` has a sentence for each file that could not be read; `bases` say by digest of which version a large file is
+    a new one.
     """
 
     told: list[dict[str, Any]]
     small: list[str]
     large: dict[str, Path]
     trouble: list[str]
+    bases: dict[str, str]
 
     @property
     def is_empty(self) -> bool:
@@ -132,12 +134,13 @@ class FileSync:
         for root in sorted(set(entries) | ({own} if removed else set())):
             written = [write_entry(entry) for entry in entries.get(root, ())]
             told.append({"root": root, "entries": written, "removed": removed if root == own else []})
-        shipment = Shipment(told, [], {}, trouble)
+        shipment = Shipment(told, [], {}, trouble, {})
         for path, entry in shipment.list_files():
             if entry[3] <= SMALL:
                 shipment.small.append(path)
             else:
                 shipment.large[entry[4]] = Path(path)
+                shipment.bases.update({entry[4]: self._sent[path]} if path in self._sent else {})
         return shipment
 
     def _find_root(self, path: str) -> str:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from choline_jupyter.model.event import Event
+from choline_jupyter.session.delta import Deltas
 from choline_jupyter.session.file_sync import FileSync
 from choline_jupyter.session.homecoming import Homecoming, find_earlier, list_paths
 from choline_jupyter.session.project import find_project
+from choline_jupyter.store.chunk_tables import ChunkTables
 from choline_jupyter.store.entry import Entry
 from choline_jupyter.store.scan import Scan
 
@@ -29,11 +32,18 @@ class SessionFiles:
 
     def __init__(self, row: SessionRow, directory: Path) -> None:
         root = find_project(Path(row.directory))
-        scan = _scans.setdefault(directory, Scan(directory / "scan.json"))
+        if directory not in _scans:
+            _scans[directory] = Scan(directory / "scan.json", ChunkTables(directory / "chunks"))
+        scan = _scans[directory]
         self.sync = FileSync(root, directory / "files" / f"{row.id}.json", scan)
         self.session, self.notices = row.id, list[str]()
+        self._tables, self._directory = scan.tables, directory
         self._inbox = directory / "inbox"
         self._home = Homecoming(self.sync, scan, find_earlier(directory))
+
+    def make_deltas(self, bases: Mapping[str, str]) -> Deltas:
+        """What can be sent of changed files instead of all; `bases` are the session's versions, by the new ones."""
+        return Deltas(self._tables, bases, make_outbox(self._directory).parent)
 
     def take(self, event: Event, is_asked: bool = False) -> list[Entry]:
         """Bring home what came with an announcement; gives the files that have to be fetched.

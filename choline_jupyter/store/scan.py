@@ -15,6 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from choline_jupyter.store.chunk_tables import ChunkTables
+from choline_jupyter.store.chunks import CHUNKED, Cutter, Cutting, choose_cutting, list_samples
+from choline_jupyter.store.digester import Digester
+
 _COARSE = 2_000_000_000  # ns; the coarsest clock of a file system in use (FAT, some NFS servers)
 _TRIES = 3
 _READ = 1 << 20
@@ -35,10 +39,13 @@ class Changing(OSError):
 
 
 class Scan:
-    """Knows the digest of each file that it has read; `memory` is a file that keeps this for the next process."""
+    """Knows the digest of each file that it has read; `memory` is a file that keeps this for the next process.
 
-    def __init__(self, memory: Optional[Path] = None) -> None:
-        self._memory = memory
+    With `tables` the chunks of large files are kept, too.
+    """
+
+    def __init__(self, memory: Optional[Path] = None, tables: Optional[ChunkTables] = None) -> None:
+        self._memory, self.tables = memory, tables
         self._known: dict[str, tuple[Signature, int, str]] = {}
         self._is_changed = False
         self._load()
@@ -54,7 +61,7 @@ class Scan:
             return known[2], status
         for _ in range(_TRIES):
             read_at = time.time_ns()
-            digest, before, after = _read(path)
+            digest, before, after = _read(path, self._find_reader(path, status))
             if sign(before) == sign(after):
                 self._known[path] = (sign(after), read_at, digest)
                 self._is_changed = True
@@ -72,6 +79,13 @@ class Scan:
             temporary.write_text(json.dumps([[path, *one[0], one[1], one[2]] for path, one in kept]))
             os.replace(temporary, self._memory)
 
+    def _find_reader(self, path: str, status: os.stat_result) -> Optional[_Chunking]:
+        if not self.tables or status.st_size < CHUNKED:
+            return None
+        known = self._known.get(path)
+        old = self.tables.find(known[2]) if known else None
+        return _Chunking(self.tables, old.cutting if old else None)
+
     def _load(self) -> None:
         with suppress(OSError, ValueError, TypeError):
             for path, size, mtime, inode, ctime, at, digest in json.loads(_read_text(self._memory)):
@@ -87,17 +101,42 @@ def _read_text(memory: Optional[Path]) -> str:
     return memory.read_text() if memory else "[]"
 
 
-def _read(path: str) -> tuple[str, os.stat_result, os.stat_result]:
+class _Chunking:
+    """Digest and chunks at once. A new version is cut as the old one was, or nothing of it would be found again."""
+
+    def __init__(self, tables: ChunkTables, cutting: Optional[Cutting]) -> None:
+        self._tables, self._cutting = tables, cutting
+
+    def begin(self, fd: int, size: int) -> None:
+        samples = [os.pread(fd, count, offset) for offset, count in list_samples(size)] if not self._cutting else []
+        self._digester, self._cutter = Digester(), Cutter(self._cutting or choose_cutting(size, samples))
+
+    def update(self, piece: bytes) -> None:
+        self._digester.update(piece)
+        self._cutter.feed(piece)
+
+    def hexdigest(self) -> str:
+        digest = self._digester.finish()
+        self._tables.keep(digest, self._cutter.finish())
+        return digest
+
+
+def _read(path: str, chunking: Optional[_Chunking] = None) -> tuple[str, os.stat_result, os.stat_result]:
     """Raises OSError for what is no regular file: to read a FIFO would wait for ever."""
-    digest = hashlib.sha256()
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb", buffering=0) as file:
         before = os.fstat(fd)
         if not stat.S_ISREG(before.st_mode):
             raise OSError(0, "it is no regular file", path)
-        while True:
-            piece = file.read(_READ)
-            if not piece:
-                break
-            digest.update(piece)
-        return digest.hexdigest(), before, os.fstat(fd)
+        if chunking:
+            chunking.begin(fd, before.st_size)
+        digest = chunking or hashlib.sha256()
+        try:
+            while True:
+                piece = file.read(_READ)
+                if not piece:
+                    break
+                digest.update(piece)
+        finally:
+            found = digest.hexdigest()  # in any case: it ends a thread
+        return found, before, os.fstat(fd)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Optional, Union
 
@@ -45,6 +45,19 @@ class Tree:
         with self._open_parent(path, make=True) as (parent, name):
             try:
                 _write(os.open(self._temporary, _NEW, 0o600, dir_fd=parent), pieces, mode, mtime_ns)
+                os.replace(self._temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(self._temporary, dir_fd=parent)
+                raise
+
+    def put_made(self, path: str, make: Callable[[str], None], mode: int, mtime_ns: int) -> None:
+        """As `put_file`, of a file that `make` puts at the path that it is given."""
+        with self._open_parent(path, make=True) as (parent, name):
+            try:
+                make("/proc/self/fd/%d/%s" % (parent, self._temporary))
+                os.chmod(self._temporary, mode, dir_fd=parent)
+                os.utime(self._temporary, ns=(mtime_ns, mtime_ns), dir_fd=parent, follow_symlinks=False)
                 os.replace(self._temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             except BaseException:
                 with suppress(OSError):

@@ -48,6 +48,7 @@ class Type(enum.IntEnum):
     DROP = 21  # client: a blob has arrived and is not needed over there
     LIMIT = 23  # client: how long this machine may live, and idle
     WANT = 22  # agent: files that a session's kernels wait for
+    PATCH = 23  # client: make a blob of another content of yours and of a delta
 
 
 class Frame(NamedTuple):

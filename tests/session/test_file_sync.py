@@ -237,7 +237,7 @@ def test_what_could_not_be_put_in_place_is_named_and_goes_again(sides: Sides) ->
     sides.sync.note_sent(shipment)
     told = [{**part, "root": str(sides.there)} for part in shipment.told]
     [sentence] = sides.workspace.receive(told, memoryview(b""))  # its blob is not there
-    assert sentence.startswith(f"{sides.there / 'large'} could not be put in place: no such file")
+    assert sentence.startswith(f"{sides.there / 'large'} could not be put in place: it is not on this machine")
     assert sides.workspace.unplaced == [str(sides.there / "large")]
     sides.sync.drop([str(sides.here / "large")])
     assert sides.send("large") == ["large"]

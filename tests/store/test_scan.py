@@ -48,8 +48,8 @@ def test_a_file_that_does_not_keep_still(tmp_path: Path, monkeypatch: pytest.Mon
     path = make(tmp_path / "f", "one")
     read = module._read
 
-    def grow(name: str) -> object:
-        found = read(name)
+    def grow(name: str, chunking: None) -> object:
+        found = read(name, chunking)
         with path.open("a") as file:
             file.write("more")
         return (*found[:2], path.stat())
