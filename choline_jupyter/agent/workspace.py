@@ -10,8 +10,9 @@ import json
 import mmap
 import os
 import stat
+import threading
 from collections.abc import Container, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -148,7 +149,8 @@ class Workspace:
         if entry.size <= SMALL:
             tree.put_file(entry.path, [content], entry.mode, entry.mtime)
             return
-        tree.put_made(entry.path, partial(self._contents.place, entry.digest), entry.mode, entry.mtime)
+        with _let_go_later(tree, entry.path):
+            tree.put_made(entry.path, partial(self._contents.place, entry.digest), entry.mode, entry.mtime)
         self._contents.note(entry.digest, os.path.join(tree.root, entry.path))
 
     def _remove(self, tree: Tree, root: str, path: str) -> None:
@@ -227,6 +229,20 @@ def find_workspace(order: dict[str, Any]) -> Optional[Workspace]:
         return None
     layout, folder = Layout(**order["layout"]), Path(order["workspace"])
     return Workspace(layout, Path(order["journal"]) / "files.json", Path(order["blobs"]), folder)
+
+
+@contextmanager
+def _let_go_later(tree: Tree, path: str) -> Iterator[None]:
+    """To free the blocks of a large old version takes as long as to write some of the new one: the cell does not wait."""
+    try:
+        old = tree.open(path)
+    except OSError:
+        old = -1
+    try:
+        yield
+    finally:
+        if old >= 0:
+            threading.Thread(target=os.close, args=(old,), daemon=True).start()
 
 
 def _forget_byte_code(path: str) -> None:

@@ -14,15 +14,22 @@ Read by providers. Lives with the user, never in a notebook.
 
     [providers]
     enabled = ["acme"]                    # providers that other packages bring; the project's own need no line
+
+    [files]
+    cache = "50 GB"                       # how much of ended sessions' data files a host keeps; a tenth of its disk without it
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(|[kMGTkmgt]?[Bb])\Z")
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 class ConfigError(Exception):
@@ -83,6 +90,19 @@ def read_enabled() -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f'{find_config()}: [providers] needs enabled = ["name", ...].')
     return tuple(names)
+
+
+def read_cache_limit() -> int | None:
+    """How many bytes of data files a host may keep for later sessions; None where the user has not said. Raises ConfigError."""
+    table = _read().get("files", {})
+    if not isinstance(table, dict) or set(table) - {"cache"}:
+        raise ConfigError(f'{find_config()}: [files] has one entry, cache = "50 GB".')
+    if "cache" not in table:
+        return None
+    found = _SIZE.match(str(table["cache"]))
+    if not found:
+        raise ConfigError(f'{find_config()}: cache in [files] is a size such as "50 GB"; "0" keeps nothing.')
+    return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
 def _read_host(name: str, table: Any) -> Host:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import choline_jupyter
+from choline_jupyter.errors import RequestError
 from choline_jupyter.ledger.location import find_data_directory
+from choline_jupyter.providers.config import ConfigError, read_cache_limit
 from choline_jupyter.store.mark import make_mark
 
 _SIGNS = (".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg", "environment.yml", ".cholineignore")
@@ -29,13 +31,23 @@ def find_project(directory: Path) -> Path:
 
 
 def describe_files(directory: Path, is_isolated: bool) -> dict[str, Any]:
-    """What a session is told of the files that it works on, which are not on its machine."""
+    """What a session is told of the files that it works on, which are not on its machine. Raises RequestError."""
     root = find_project(directory)
     told: dict[str, Any] = {"root": str(root), "mark": make_mark(str(root)), "isolated": is_isolated}
     told["roots"] = [str(root)]  # what may be asked for while a cell runs
+    limit = _read_cache_limit()
+    if limit is not None:
+        told["cache"] = limit
     if is_isolated:
         told.update(hidden=[str(Path.home()), str(root)], kept=_list_kept())
     return told
+
+
+def _read_cache_limit() -> int | None:
+    try:
+        return read_cache_limit()
+    except ConfigError as error:
+        raise RequestError(str(error), "Correct that line, or remove it.") from None
 
 
 def _list_kept() -> list[str]:

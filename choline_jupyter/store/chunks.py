@@ -16,10 +16,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-CHUNKED = 4 << 20  # bytes; smaller files are sent whole
+CHUNKED = 8 << 20  # bytes; smaller files are sent whole
 _SMALLEST = 16 << 10  # bytes of a chunk, on average
 _MOST = 1 << 17  # chunks of a file when it is cut for the first time
-_SAMPLE = 64 << 10
+_SAMPLES = 16
+_SAMPLED = 128 << 10, 1 << 20  # bytes that are looked at
 _LONGEST_SEPARATOR = 8  # bytes
 _TRIED = 8  # beginnings of a separator that are tried at a time
 _MAGIC = b"choline chunks 1\n"
@@ -87,27 +88,31 @@ def decode_table(data: bytes) -> Table:
 
 
 def choose_cutting(size: int, samples: Sequence[bytes]) -> Cutting:
-    """Where a file of this size, with bytes like these, is cut."""
+    """Where a file of this size, with bytes like these, is cut: by what is in all samples, if there is such."""
     average = max(_SMALLEST, size // _MOST)
     wanted = max(8, 2 * sum(map(len, samples)) // average)  # a chunk's first half is passed over
     pairs = Counter(pair for sample in samples for pair in zip(sample, sample[1:]))
     follow: dict[bytes, Counter[int]] = {}
     for (first, second), often in pairs.items():
         follow.setdefault(bytes([first]), Counter())[second] = often
+    best = (len(samples), Cutting(average))
     for _ in range(_LONGEST_SEPARATOR):
-        choices = [(before, _choose(behind, wanted)) for before, behind in sorted(follow.items())]
-        before, (off, behind) = min(choices, key=lambda choice: choice[1][0], default=(b"", (wanted, b"")))
-        if off <= wanted // 2:
-            return Cutting(average, before, behind)
+        choices = sorted((*_choose(behind, wanted), before) for before, behind in follow.items())
+        for off, behind, before in choices[:_TRIED]:
+            cutting = Cutting(average, before, behind)
+            if off <= wanted // 2:
+                best = min(best, (_count_without(cutting, samples), cutting), key=lambda choice: choice[0])
+        if best[0] == 0:
+            break
         follow = _extend(follow, wanted, samples)
-    return Cutting(average)
+    return best[1]
 
 
 def list_samples(size: int) -> list[tuple[int, int]]:
     """Offsets and sizes of what `choose_cutting` wants to see of a file."""
-    count = 16
-    step = max(1, (size - _SAMPLE) // count)
-    return [(place * step, _SAMPLE) for place in range(count)] if size > count * _SAMPLE else [(0, size)]
+    sample = min(max(size // 64, _SAMPLED[0]), _SAMPLED[1]) // _SAMPLES
+    step = max(1, (size - sample) // (_SAMPLES - 1))
+    return [(place * step, sample) for place in range(_SAMPLES)] if size > 2 * _SAMPLES * sample else [(0, size)]
 
 
 class Cutter:
@@ -166,6 +171,12 @@ def _choose(behind: Counter[int], wanted: int) -> tuple[int, bytes]:
         chosen.append(byte)
         count += often
     return abs(wanted - count), bytes(chosen)
+
+
+def _count_without(cutting: Cutting, samples: Sequence[bytes]) -> int:
+    """The samples in which no chunk would end."""
+    pattern = cutting.compile()
+    return sum(not pattern.search(sample) for sample in samples)
 
 
 def _extend(follow: Mapping[bytes, Counter[int]], wanted: int, samples: Sequence[bytes]) -> dict[bytes, Counter[int]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from choline_jupyter.providers.config import ConfigError, Host, find_config, read_hosts
+from choline_jupyter.providers.config import ConfigError, Host, find_config, read_cache_limit, read_hosts
 
 
 @pytest.fixture
@@ -72,3 +72,26 @@ def test_any_bytes_are_hosts_or_an_error_of_ours(config: Path, data: bytes) -> N
         assert all(isinstance(host, Host) for host in read_hosts().values())
     except ConfigError:
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("", None),
+        ("[files]", None),
+        ('[files]\ncache = "50 GB"', 50 * 10**9),
+        ('[files]\ncache = "1.5tb"', 1_500 * 10**9),
+        ("[files]\ncache = 0", 0),
+    ],
+)
+def test_the_cache_has_the_size_that_is_said(config: Path, text: str, limit: int | None) -> None:
+    config.write_text(text)
+    assert read_cache_limit() == limit
+
+
+@pytest.mark.parametrize("text", ["files = 3", "[files]\ncache = 'much'", "[files]\ncache = -1", "[files]\nroom = 1"])
+def test_a_size_that_is_none_is_refused(config: Path, text: str) -> None:
+    config.write_text(text)
+    with pytest.raises(ConfigError, match="50 GB") as caught:
+        read_cache_limit()
+    assert str(config) in str(caught.value)
