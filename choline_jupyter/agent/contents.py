@@ -111,7 +111,7 @@ class Contents:
     def make_room(self, count: int) -> None:
         """Have so many bytes free, at the cost of the cache; raises ENOSPC with a sentence."""
         missing = count + _RESERVE - _count_free(self._index.parent)
-        if missing > 0:
+        if count > 0 and missing > 0:
             held = sum(entry.stat().st_size for entry in _scan(self._cache))
             self.evict(max(0, held - missing))
             free = _count_free(self._index.parent)
