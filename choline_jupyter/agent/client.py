@@ -10,6 +10,7 @@ import asyncio
 import errno
 import time
 import traceback
+import zlib
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from choline_jupyter.agent.journal import JournalReader
@@ -189,7 +190,8 @@ class Client:
         head = frame.header
         put = self._supervisor.blobs.put
         try:
-            return {"whole": await _in_thread(put, head["blob"], head["offset"], head["size"], frame.body)}
+            data = await _in_thread(_inflate, frame.body, int(head["length"])) if "length" in head else frame.body
+            return {"whole": await _in_thread(put, head["blob"], head["offset"], head["size"], data)}
         except ValueError as error:
             raise Refused("damaged", str(error)) from None
 
@@ -283,3 +285,17 @@ _HANDLERS: dict[Type, Any] = {
 async def _in_thread(function: Callable[..., _T], *arguments: Any) -> _T:
     """The disk may be slow: the loop does not wait for it."""
     return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+
+def _inflate(data: bytes, length: int) -> bytes:
+    """A chunk that came compressed; raises ValueError for what is not as large as it said."""
+    if length > CHUNK:
+        raise ValueError("a chunk of %d bytes" % length)
+    stream = zlib.decompressobj()
+    try:
+        found = stream.decompress(data, length + 1)
+    except zlib.error:
+        found = b""
+    if len(found) != length or not stream.eof:
+        raise ValueError("a chunk came damaged")
+    return found

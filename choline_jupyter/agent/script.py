@@ -24,8 +24,9 @@ from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.layout import enter_layout
 from choline_jupyter.agent.process import MARK, end_processes, make_mark
 from choline_jupyter.agent.shim import mark_environment
+from choline_jupyter.agent.small_files import open_data
 from choline_jupyter.agent.torch_script import TorchScript
-from choline_jupyter.agent.workspace import announce, find_workspace, open_data, tell_unplaced
+from choline_jupyter.agent.workspace import announce, find_workspace, tell_unplaced
 from choline_jupyter.model.event import Kind
 from choline_jupyter.wire.frame import Frame, FrameDecoder, Type, encode_frame
 from choline_jupyter.wire.record import WireError

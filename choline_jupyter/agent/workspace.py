@@ -6,8 +6,8 @@ What is in place is kept in an index beside the session's journal: what differs 
 
 from __future__ import annotations
 
+import errno
 import json
-import mmap
 import os
 import stat
 import threading
@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from choline_jupyter.agent import mounts
+from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.agent.contents import Contents
 from choline_jupyter.agent.fetched_log import FetchedLog
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.layout import Layout, list_kept
+from choline_jupyter.agent.small_files import SmallFiles
 from choline_jupyter.model.event import Kind
 from choline_jupyter.store.entry import SMALL, Entry, EntryError, read_entry, write_entry
 from choline_jupyter.store.scan import Scan, sign
@@ -29,6 +31,7 @@ from choline_jupyter.store.tree import PREFIX, Tree
 
 _SKIPPED = {"__pycache__", ".ipynb_checkpoints", ".git", "node_modules"}
 _MOST = 20_000  # files that one job may announce
+_FULL = "%d files could not be put in place: the disk of this machine is full at %s. Free some space: they come again then"
 _AT_ONCE = 8 << 20  # bytes of small files that come with the announcement
 
 
@@ -45,7 +48,8 @@ class Workspace:
     def __init__(self, layout: Layout, index: Path, blobs: Path, folder: Path) -> None:
         self.root = layout.root
         self._layout, self._index, self._folder = layout, index, folder
-        self._contents = Contents(blobs.parent)
+        self._blobs, self._contents = BlobFolder(blobs), Contents(blobs.parent)
+        self._full = ""  # what was said when the disk was full
         self._reals = {layout.root: layout.real} if layout.binds else {}  # what is renamed must not leave its mount
         self._shown = frozenset(list_kept(layout))
         self._scan = Scan()
@@ -60,28 +64,30 @@ class Workspace:
     def unpack(self, size: int, data: memoryview) -> Iterator[str]:
         """What came with a job: `size` bytes of JSON that say what it is, then the small files; see `receive`."""
         if size:
-            yield from self.receive(json.loads(bytes(data[:size])), data[size:])
+            told = json.loads(bytes(data[:size]))
+            packs = told["packs"]
+            yield from self.receive(told["parts"], SmallFiles(data[size:], packs, self._blobs if packs else None))
 
-    def receive(self, told: Sequence[dict[str, Any]], data: memoryview) -> Iterator[str]:
-        """Put in place what has come; gives one sentence for each file that cannot be. `data` holds the small ones."""
-        position = 0
-        self.arrived, self.unplaced = set(), []
+    def receive(self, told: Sequence[dict[str, Any]], small: SmallFiles) -> Iterator[str]:
+        """Put in place what has come; gives a sentence for each file that cannot be, one for all when the disk is full."""
+        self.arrived, self.unplaced, self._full = set(), [], ""
         for part in told:
             root = str(part["root"])
             problem = self._prepare(root)
             tree = Tree(self._reals.get(root, root), keeps_open=True)
             for one in part["entries"]:
                 entry = read_entry(one)
-                inline = entry.size if entry.kind == "file" and entry.size <= SMALL else 0
-                content = data[position : position + inline]
-                position += inline
-                problem_here = problem or self._try(tree, root, entry, content)
+                content = small.take(entry.size) if entry.kind == "file" and entry.size <= SMALL else None
+                problem_here = problem or self._full or self._try(tree, root, entry, content)
                 if problem_here:
                     self.unplaced.append(os.path.join(root, entry.path))
-                    yield "%s could not be put in place: %s." % (os.path.join(root, entry.path), problem_here)
+                    if not self._full:
+                        yield "%s could not be put in place: %s." % (self.unplaced[-1], problem_here)
             for path in part.get("removed", ()):
                 self._remove(tree, root, path)
             tree.close()
+        if self._full:
+            yield _FULL % (len(self.unplaced), self.root)
         self._save()
 
     def collect(self) -> tuple[list[Change], list[str]]:
@@ -120,38 +126,44 @@ class Workspace:
             return _explain(error)
         return ""
 
-    def _try(self, tree: Tree, root: str, entry: Entry, content: memoryview) -> str:
+    def _try(self, tree: Tree, root: str, entry: Entry, content: Optional[memoryview]) -> str:
         try:
             self._put(tree, root, entry, content)
         except (OSError, EntryError) as error:
+            if getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
+                self._full = _explain(error)
             return _explain(error)
         return ""
 
-    def _put(self, tree: Tree, root: str, entry: Entry, content: memoryview) -> None:
+    def _put(self, tree: Tree, root: str, entry: Entry, content: Optional[memoryview]) -> None:
         known = self._known.setdefault(root, {})
-        if entry.kind != "folder" and tree.find(entry.path) and not known.get(entry.path, [""])[0]:
-            raise FileExistsError(17, "this machine has one of its own there")
+        status: Optional[os.stat_result] = None
         if entry.kind == "folder":
             tree.put_folder(entry.path, entry.mode)
-        elif entry.kind == "link":
+            return
+        if not known.get(entry.path, [""])[0] and not tree.is_new(entry.path) and tree.find(entry.path):
+            raise FileExistsError(errno.EEXIST, "this machine has one of its own there")
+        if entry.kind == "link":
             tree.put_link(entry.path, entry.target)
+            status = tree.find(entry.path)
         else:
-            self._put_file(tree, entry, content)
+            status = self._put_file(tree, entry, content)
             if entry.path in known:
                 _forget_byte_code(os.path.join(tree.root, entry.path))
         self.arrived.add(os.path.join(root, entry.path))
-        status = tree.find(entry.path)
-        if status and entry.kind != "folder":
+        if status:
             known[entry.path] = [_name(entry), *sign(status)]
 
-    def _put_file(self, tree: Tree, entry: Entry, content: memoryview) -> None:
+    def _put_file(self, tree: Tree, entry: Entry, content: Optional[memoryview]) -> Optional[os.stat_result]:
         """A small file is written, a large one is its blob itself."""
         if entry.size <= SMALL:
-            tree.put_file(entry.path, [content], entry.mode, entry.mtime)
-            return
+            if content is None or len(content) != entry.size:
+                raise FileNotFoundError(errno.ENOENT, "it has not come whole")
+            return tree.put_file(entry.path, [content], entry.mode, entry.mtime)
         with _let_go_later(tree, entry.path):
             tree.put_made(entry.path, partial(self._contents.place, entry.digest), entry.mode, entry.mtime)
         self._contents.note(entry.digest, os.path.join(tree.root, entry.path))
+        return tree.find(entry.path)
 
     def _remove(self, tree: Tree, root: str, path: str) -> None:
         """What the client has removed; not what was changed here since."""
@@ -215,12 +227,6 @@ def announce(workspace: Workspace, journal: JournalWriter, job: str, attempt: in
         told.append([*write_entry(entry), is_along])
     fact = {"files": told, "removed": removed, "root": workspace.root, "pull": pull}
     journal.append(Kind.ARTIFACT, [b"{}", b"{}", b"{}", json.dumps(fact).encode(), *buffers], job, attempt)
-
-
-def open_data(path: Path) -> memoryview:
-    """A file's bytes, read as they are used."""
-    with path.open("rb") as file:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b"")
 
 
 def find_workspace(order: dict[str, Any]) -> Optional[Workspace]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from choline_jupyter.errors import HostError, TooLarge
 from choline_jupyter.session.connection import Connection
 from choline_jupyter.session.delta import Deltas
 from choline_jupyter.session.download import Download
-from choline_jupyter.session.sending import Progress, Sending
+from choline_jupyter.session.sending import Sending
+from choline_jupyter.session.window import Progress
 from choline_jupyter.transport.channel import Channel, Transport, TransportError
 from choline_jupyter.wire.frame import CHUNK
 
@@ -50,6 +51,11 @@ class Bulk:
         """
         async with self._open() as channel:
             await Sending(channel, progress, deltas).run(files)
+
+    async def put_packs(self, packs: Iterator[bytes], progress: Progress) -> None:
+        """Have packs, as they are made, on the machine as blobs. Raises HostError, and what making them raises."""
+        async with self._open() as channel:
+            await Sending(channel, progress).run_packs(packs)
 
     async def get(
         self,

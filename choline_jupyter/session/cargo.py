@@ -6,6 +6,7 @@ one goes ahead on the bulk channel, as the large files do.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,9 @@ from choline_jupyter.session.bulk import Bulk, hash_file
 from choline_jupyter.session.file_sync import Shipment
 from choline_jupyter.session.files import make_outbox
 from choline_jupyter.session.progress import TransferLine
-from choline_jupyter.session.sending import Progress
+from choline_jupyter.session.window import Progress
 from choline_jupyter.store.entry import SMALL
+from choline_jupyter.wire.frame import CHUNK
 
 if TYPE_CHECKING:
     from choline_jupyter.session.bridge import Bridge
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _WITH_THE_JOB = 4 << 20  # bytes; as much is also sent before it is known whether the session needs it
 Buffer = Any  # bytes, or a memoryview of them
+Packs = list[tuple[str, int]]  # digests, and how many files are in each
 
 
 class Packed(NamedTuple):
@@ -66,36 +69,66 @@ class Cargo(NamedTuple):
 
     def _pack(self, bridge: Bridge, session: LiveSession, progress: Progress) -> Packed:
         header: dict[str, Any] = {"names": self.acts} if self.acts else {}
-        told = json.dumps(self.shipment.told).encode() if self.shipment and self.shipment.told else b""
-        if told:
-            header["files"] = len(told)
         if self.shipment and self.shipment.large:
             deltas = session.files.make_deltas(self.shipment.bases)
             bridge.call(Bulk(session.connection).put(self.shipment.large, progress, deltas))
+        is_ahead = self._measure_piece() > _WITH_THE_JOB
+        packs = self._send_packs(bridge, session, progress) if is_ahead else []
+        told = self._tell(packs)
+        if told:
+            header["files"] = len(told)
         if not header:
             return Packed({})
-        if self._measure_piece() + len(told) <= _WITH_THE_JOB:
-            return Packed(header, b"".join(self._list_pieces(session, told)))
-        return Packed({**header, "blob": self._send_ahead(bridge, session, told, progress)})
+        pieces = [*map(bytes, self.buffers), told, *([] if packs or not self.shipment else self._read(session))]
+        if sum(map(len, pieces)) <= _WITH_THE_JOB + len(told):
+            return Packed(header, b"".join(pieces))
+        return Packed({**header, "blob": self._send_ahead(bridge, session, pieces, progress)})
+
+    def _tell(self, packs: Packs) -> bytes:
+        if not self.shipment or not self.shipment.told:
+            return b""
+        return json.dumps({"parts": self.shipment.told, "packs": packs}).encode()
+
+    def _read(self, session: LiveSession) -> Iterator[bytes]:
+        return session.files.sync.read_small(self.shipment) if self.shipment else iter(())
+
+    def _send_packs(self, bridge: Bridge, session: LiveSession, progress: Progress) -> Packs:
+        """The small files, several in a piece, read as they go."""
+        packs: Packs = []
+        if self.shipment and self.shipment.small:
+            bridge.call(Bulk(session.connection).put_packs(_join(self._read(session), packs), progress))
+        return packs
 
     def _measure_piece(self) -> int:
         small = sum(entry[3] for _, entry in self.shipment.list_files() if entry[3] <= SMALL) if self.shipment else 0
         return small + sum(memoryview(part).nbytes for part in self.buffers)
 
-    def _list_pieces(self, session: LiveSession, told: bytes) -> Iterator[bytes]:
-        yield from (bytes(part) for part in self.buffers)
-        yield told
-        if self.shipment:
-            yield from session.files.sync.read_small(self.shipment)
-
-    def _send_ahead(self, bridge: Bridge, session: LiveSession, told: bytes, progress: Progress) -> str:
+    def _send_ahead(self, bridge: Bridge, session: LiveSession, pieces: Sequence[bytes], progress: Progress) -> str:
         path = make_outbox(bridge.engine.directory)
         try:
             with path.open("wb") as file:
-                for piece in self._list_pieces(session, told):
-                    file.write(piece)
+                file.writelines(pieces)
             digest = bridge.call(hash_file(path))
             bridge.call(Bulk(session.connection).put({digest: Path(path)}, progress))
         finally:
             path.unlink(missing_ok=True)
         return digest
+
+
+def _join(files: Iterator[bytes], packs: Packs) -> Iterator[bytes]:
+    """Files in packs of at most a chunk; what each is is added to `packs`."""
+    held, size = list[bytes](), 0
+    for content in files:
+        if held and size + len(content) > CHUNK:
+            yield _close(held, packs)
+            held, size = [], 0
+        held.append(content)
+        size += len(content)
+    if held:
+        yield _close(held, packs)
+
+
+def _close(held: list[bytes], packs: Packs) -> bytes:
+    pack = b"".join(held)
+    packs.append((hashlib.sha256(pack).hexdigest(), len(held)))
+    return pack

@@ -18,12 +18,14 @@ from typing import Any, NamedTuple
 from choline_jupyter.store.entry import SMALL, Entry, write_entry
 from choline_jupyter.store.scan import Scan
 
+_HELD = 64 << 20  # bytes of small files that are not read again
+
 
 class Shipment(NamedTuple):
     """What goes: `told` is for the agent's workspace; `small` files travel with the job, `large` ones ahead, by digest.
 
     `trouble` has a sentence for each file that could not be read; `bases` say by digest of which version a large file is
-    a new one.
+    a new one. `held` are small files that were just read, by path.
     """
 
     told: list[dict[str, Any]]
@@ -31,6 +33,7 @@ class Shipment(NamedTuple):
     large: dict[str, Path]
     trouble: list[str]
     bases: dict[str, str]
+    held: dict[str, bytes]
 
     @property
     def is_empty(self) -> bool:
@@ -58,21 +61,30 @@ class FileSync:
         removed, kept = self._look_again(files)
         entries: dict[str, list[Entry]] = {}
         trouble = []
+        held: dict[str, bytes] = {}
+        room = _HELD
         for path, status in (*files.items(), *kept.items()):
             try:
-                digest, now = self._scan.hash(path, status)
+                digest, now = self._scan.hash(path, status, held if room > 0 else None)
             except OSError as error:
                 trouble.append(f"{path} stays here: {error.strerror or error}")
                 continue
             if self._sent.get(path) != digest:
+                room -= len(held.get(path, b""))
                 root = self._find_root(path)
                 entries.setdefault(root, []).append(_describe(path[len(root) + 1 :], digest, now))
-        return self._make(entries, removed, trouble)
+            else:
+                held.pop(path, None)
+        return self._make(entries, removed, trouble, held)
 
     def read_small(self, shipment: Shipment) -> Iterator[bytes]:
         """The bytes of the small files, in order; each is as its entry says, or ValueError."""
         for path, entry in shipment.list_files():
             if entry[3] <= SMALL:
+                data = shipment.held.get(path)
+                if data is not None:
+                    yield data
+                    continue
                 data = Path(path).read_bytes()
                 if hashlib.sha256(data).hexdigest() != entry[4]:
                     raise ValueError(f"{path} changes while it is read")
@@ -128,13 +140,15 @@ class FileSync:
                 kept.update({path: status} if status.st_size <= SMALL else {})
         return removed, kept
 
-    def _make(self, entries: dict[str, list[Entry]], removed: list[str], trouble: list[str]) -> Shipment:
+    def _make(
+        self, entries: dict[str, list[Entry]], removed: list[str], trouble: list[str], held: dict[str, bytes]
+    ) -> Shipment:
         own = str(self.root)
         told = []
         for root in sorted(set(entries) | ({own} if removed else set())):
             written = [write_entry(entry) for entry in entries.get(root, ())]
             told.append({"root": root, "entries": written, "removed": removed if root == own else []})
-        shipment = Shipment(told, [], {}, trouble, {})
+        shipment = Shipment(told, [], {}, trouble, {}, held)
         for path, entry in shipment.list_files():
             if entry[3] <= SMALL:
                 shipment.small.append(path)

@@ -6,19 +6,20 @@ Used by `session.bulk` in the engine's loop. A transfer that was cut goes on whe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from choline_jupyter.errors import HostError
 from choline_jupyter.session.connection import Connection, Refused
 from choline_jupyter.session.delta import Deltas
+from choline_jupyter.session.window import Progress, Window
 from choline_jupyter.wire.frame import CHUNK, Type
 
-_IN_FLIGHT = 8  # chunks that are not answered yet: enough for 150 MB/s at 50 ms
 _TRIES = 3
-
-Progress = Callable[[int], None]
+_AT_A_TIME = 8  # packs that are asked about in one question, and read while others are on their way
 
 
 class Sending:
@@ -34,10 +35,34 @@ class Sending:
                 await self._try(files, self._deltas.bases if self._deltas and tried == 1 else {})
                 return
             except Refused as refusal:
-                if refusal.code == "full":
-                    raise HostError(str(refusal), "Free some space there and run it again.") from None
                 if refusal.code != "damaged" or tried == _TRIES:
-                    raise
+                    raise _explain(refusal) from None
+
+    async def run_packs(self, packs: Iterator[bytes]) -> None:
+        """Have packs, of at most CHUNK bytes, over there. They are made in a thread while others are on their way."""
+        window = Window(self._channel, self._progress)
+        try:
+            coming = asyncio.create_task(self._ask(packs))
+            while wanted := await coming:
+                coming = asyncio.create_task(self._ask(packs))
+                for digest, pack in wanted[0].items():
+                    await window.send({"blob": digest, "offset": 0, "size": len(pack)}, pack)
+            await window.settle()
+        except Refused as refusal:
+            raise _explain(refusal) from None
+
+    async def _ask(self, packs: Iterator[bytes]) -> list[dict[str, bytes]]:
+        """The next packs, those of them that are missing over there; nothing behind the last."""
+        made = await asyncio.to_thread(
+            lambda: {hashlib.sha256(one).hexdigest(): one for one in islice(packs, _AT_A_TIME)}
+        )
+        if not made:
+            return []
+        wish = {"blobs": list(made), "sizes": {digest: len(pack) for digest, pack in made.items()}}
+        missing = (await self._channel.request(Type.HAVE, wish))["missing"]
+        for digest in made.keys() - set(missing):
+            self._progress(len(made[digest]))
+        return [{digest: pack for digest, pack in made.items() if digest in missing}]
 
     async def _try(self, files: Mapping[str, Path], bases: Mapping[str, str]) -> None:
         sizes = {digest: path.stat().st_size for digest, path in files.items()}
@@ -70,13 +95,17 @@ class Sending:
         self._progress(max(0, rest))
 
 
+def _explain(refusal: Refused) -> HostError:
+    return HostError(str(refusal), "Free some space there and run it again.") if refusal.code == "full" else refusal
+
+
 class _Upload:
-    """One file on its way: some chunks are in flight, the next leaves when one has been answered."""
+    """One file on its way."""
 
     def __init__(self, channel: Connection, digest: str, path: Path, progress: Progress) -> None:
-        self._channel, self._digest, self._path, self._progress = channel, digest, path, progress
+        self._window = Window(channel, progress)
+        self._digest, self._path = digest, path
         self._size = path.stat().st_size
-        self._answers: set[asyncio.Task[None]] = set()
 
     async def run(self, offset: int) -> None:
         """Send it from `offset` on. The last chunk leaves alone: over there it closes the blob."""
@@ -84,25 +113,12 @@ class _Upload:
             file.seek(offset)
             last = max(offset, self._size - CHUNK)
             while offset < last:
-                offset += self._start(file, offset, min(CHUNK, last - offset))
-                await self._settle(_IN_FLIGHT)
-            await self._settle(1)
-            self._start(file, offset, CHUNK)
-            await self._settle(1)
+                offset += await self._send(file, offset, min(CHUNK, last - offset))
+            await self._window.settle()
+            await self._send(file, offset, CHUNK)
+            await self._window.settle()
 
-    def _start(self, file: IO[bytes], offset: int, count: int) -> int:
+    async def _send(self, file: IO[bytes], offset: int, count: int) -> int:
         data = file.read(count)
-        head = {"blob": self._digest, "offset": offset, "size": self._size}
-        self._answers.add(asyncio.create_task(self._wait(head, data)))
-        return len(data)
-
-    async def _wait(self, head: dict[str, object], data: bytes) -> None:
-        await self._channel.request(Type.BLOB, head, data)
-        self._progress(len(data))
-
-    async def _settle(self, limit: int) -> None:
-        """Wait until fewer than `limit` are in flight."""
-        while len(self._answers) >= limit:
-            done, self._answers = await asyncio.wait(self._answers, return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
-                one.result()
+        await self._window.send({"blob": self._digest, "offset": offset, "size": self._size}, data)
+        return len(data) or count  # a file that has become shorter ends, and is found out over there

@@ -18,6 +18,7 @@ from typing import NamedTuple, Optional
 from choline_jupyter.store.chunk_tables import ChunkTables
 from choline_jupyter.store.chunks import CHUNKED, Cutter, Cutting, choose_cutting, list_samples
 from choline_jupyter.store.digester import Digester
+from choline_jupyter.store.entry import SMALL
 
 _COARSE = 2_000_000_000  # ns; the coarsest clock of a file system in use (FAT, some NFS servers)
 _TRIES = 3
@@ -50,10 +51,12 @@ class Scan:
         self._is_changed = False
         self._load()
 
-    def hash(self, path: str, status: Optional[os.stat_result] = None) -> tuple[str, os.stat_result]:
+    def hash(
+        self, path: str, status: Optional[os.stat_result] = None, held: Optional[dict[str, bytes]] = None
+    ) -> tuple[str, os.stat_result]:
         """The SHA-256 of a regular file and the status that belongs to it; raises OSError, Changing.
 
-        `status`: what it is now, if the caller has just looked.
+        `status`: what it is now, if the caller has just looked. A small file that is read is put into `held`.
         """
         status = status or os.stat(path)
         known = self._known.get(path)
@@ -61,7 +64,10 @@ class Scan:
             return known[2], status
         for _ in range(_TRIES):
             read_at = time.time_ns()
-            digest, before, after = _read(path, self._find_reader(path, status))
+            if held is not None and status.st_size <= SMALL:
+                digest, before, after = _read_whole(path, held)
+            else:
+                digest, before, after = _read(path, self._find_reader(path, status))
             if sign(before) == sign(after):
                 self._known[path] = (sign(after), read_at, digest)
                 self._is_changed = True
@@ -140,3 +146,17 @@ def _read(path: str, chunking: Optional[_Chunking] = None) -> tuple[str, os.stat
         finally:
             found = digest.hexdigest()  # in any case: it ends a thread
         return found, before, os.fstat(fd)
+
+
+def _read_whole(path: str, held: dict[str, bytes]) -> tuple[str, os.stat_result, os.stat_result]:
+    """The same of a small file, of thousands: its bytes are kept."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        before = os.fstat(fd)
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(0, "it is no regular file", path)
+        content = os.read(fd, before.st_size + 1)  # one read of a regular file gives all, or it is changing
+        held[path] = content
+        return hashlib.sha256(content).hexdigest(), before, os.fstat(fd)
+    finally:
+        os.close(fd)

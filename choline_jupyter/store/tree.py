@@ -30,6 +30,7 @@ class Tree:
     def __init__(self, root: str, keeps_open: bool = False) -> None:
         self.root, self._keeps_open = root, keeps_open
         self._last: tuple[str, int] = ("", -1)
+        self._is_new = False  # the folder that was used last was made for it
         self._temporary = PREFIX + secrets.token_hex(8)
 
     def close(self) -> None:
@@ -40,12 +41,13 @@ class Tree:
 
     def put_file(
         self, path: str, pieces: Iterable[Union[bytes, memoryview]], mode: int, mtime_ns: Optional[int] = None
-    ) -> None:
-        """Write a file, in place of whatever file or link has its name."""
+    ) -> os.stat_result:
+        """Write a file, in place of whatever file or link has its name; gives its status."""
         with self._open_parent(path, make=True) as (parent, name):
             try:
                 _write(os.open(self._temporary, _NEW, 0o600, dir_fd=parent), pieces, mode, mtime_ns)
                 os.replace(self._temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+                return os.stat(name, dir_fd=parent, follow_symlinks=False)
             except BaseException:
                 with suppress(OSError):
                     os.unlink(self._temporary, dir_fd=parent)
@@ -91,6 +93,10 @@ class Tree:
                 self._remove_folder(above)
                 above = above.rpartition("/")[0]
 
+    def is_new(self, path: str) -> bool:
+        """Whether nothing but what was put here can be at a path, because its folder is the last one used, and new."""
+        return self._is_new and self._last[1] >= 0 and path.rpartition("/")[0] == self._last[0]
+
     def find(self, path: str) -> Optional[os.stat_result]:
         """What is at a path, a link as itself; None where there is nothing."""
         try:
@@ -119,6 +125,7 @@ class Tree:
         above, _, name = check_path(path).rpartition("/")
         if self._last[1] < 0 or self._last[0] != above:
             self.close()
+            self._is_new = False
             self._last = (above, self._open_folder(above, make))
         try:
             yield self._last[1], name
@@ -145,6 +152,7 @@ class Tree:
                 raise
         with suppress(FileExistsError):
             os.mkdir(part, dir_fd=fd)
+            self._is_new = True
         return os.open(part, _FOLDER, dir_fd=fd)
 
 

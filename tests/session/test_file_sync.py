@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from choline_jupyter.agent.layout import Layout
+from choline_jupyter.agent.small_files import SmallFiles
 from choline_jupyter.agent.workspace import Workspace
 from choline_jupyter.model.event import Event, Kind, Series
 from choline_jupyter.session.file_sync import FileSync
@@ -49,7 +50,7 @@ class Sides:
             (self._folder / "blobs" / digest).write_bytes(path.read_bytes())
         data = memoryview(b"".join(self.sync.read_small(shipment)))
         told = json.loads(json.dumps(shipment.told).replace(json.dumps(str(self.here)), json.dumps(str(self.there))))
-        assert list(self.workspace.receive(told, data)) == []
+        assert list(self.workspace.receive(told, SmallFiles(data))) == []
         self.sync.note_sent(shipment)
         return [entry[0] for part in told for entry in part["entries"]]
 
@@ -184,7 +185,7 @@ def test_what_was_on_that_machine_before_is_neither_taken_nor_overwritten(tmp_pa
     sync = FileSync(tmp_path / "here", tmp_path / "s", Scan())
     told = sync.plan(look(tmp_path / "here/own")).told
     told[0]["root"] = str(tmp_path / "there")
-    [sentence] = workspace.receive(told, memoryview(b"mine"))
+    [sentence] = workspace.receive(told, SmallFiles(memoryview(b"mine")))
     assert "one of its own" in sentence
     assert (tmp_path / "there/own").read_text() == "theirs"
 
@@ -236,7 +237,7 @@ def test_what_could_not_be_put_in_place_is_named_and_goes_again(sides: Sides) ->
     shipment = sides.sync.plan(look(sides.here / "large"))
     sides.sync.note_sent(shipment)
     told = [{**part, "root": str(sides.there)} for part in shipment.told]
-    [sentence] = sides.workspace.receive(told, memoryview(b""))  # its blob is not there
+    [sentence] = sides.workspace.receive(told, SmallFiles(memoryview(b"")))  # its blob is not there
     assert sentence.startswith(f"{sides.there / 'large'} could not be put in place: it is not on this machine")
     assert sides.workspace.unplaced == [str(sides.there / "large")]
     sides.sync.drop([str(sides.here / "large")])

@@ -15,7 +15,8 @@ from typing import Any, Callable, Optional
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.modules import Modules
 from choline_jupyter.agent.kernel.names import install_names
-from choline_jupyter.agent.workspace import Workspace, announce, open_data, tell_unplaced
+from choline_jupyter.agent.small_files import open_data
+from choline_jupyter.agent.workspace import Workspace, announce, tell_unplaced
 
 Pause = Callable[[], AbstractContextManager[None]]
 
