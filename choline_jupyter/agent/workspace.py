@@ -31,7 +31,9 @@ from choline_jupyter.store.tree import PREFIX, Tree
 
 _SKIPPED = {"__pycache__", ".ipynb_checkpoints", ".git", "node_modules"}
 _MOST = 20_000  # files that one job may announce
-_FULL = "%d files could not be put in place: the disk of this machine is full at %s. Free some space: they come again then"
+_FULL = (
+    "%d files could not be put in place: the disk of this machine is full at %s. Free some space: they come again then"
+)
 _AT_ONCE = 8 << 20  # bytes of small files that come with the announcement
 
 

@@ -85,7 +85,8 @@ class FileSync:
                 if data is not None:
                     yield data
                     continue
-                data = Path(path).read_bytes()
+                with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of thousands
+                    data = file.read()
                 if hashlib.sha256(data).hexdigest() != entry[4]:
                     raise ValueError(f"{path} changes while it is read")
                 yield data

@@ -15,6 +15,7 @@ _LONGEST = 4096  # PATH_MAX on Linux
 _LONGEST_PART = 255  # NAME_MAX, in bytes
 SMALL = 1 << 20  # bytes; a file of more travels by itself
 _KINDS = ("file", "folder", "link")
+_TYPES = (str, str, int, int, str, str, int)
 
 
 class EntryError(ValueError):
@@ -47,9 +48,11 @@ def read_entry(told: Any) -> Entry:
     if not isinstance(told, list) or len(told) != len(Entry._fields):
         raise EntryError("no entry")
     entry = Entry(*told)
-    texts = (entry.path, entry.kind, entry.digest, entry.target)
-    counts = (entry.mode, entry.size, entry.mtime)
-    if not all(isinstance(text, str) for text in texts) or not all(map(_is_count, counts)):
+    if (
+        tuple(map(type, entry)) != _TYPES
+        or min(entry.mode, entry.size, entry.mtime) < 0
+        or max(entry.size, entry.mtime) >> 63
+    ):
         raise EntryError("an entry of other types")
     if entry.kind not in _KINDS or entry.mode > 0o777 or bool(entry.digest) != (entry.kind == "file"):
         raise EntryError("an entry of another kind")
@@ -86,7 +89,3 @@ def _check_target(entry: Entry) -> None:
         depth += -1 if part == ".." else 0 if part in ("", ".") else 1
         if depth < 0:
             raise EntryError("the link %r" % entry.path)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63

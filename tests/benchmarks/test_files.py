@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -32,15 +31,20 @@ LARGE = choose_amount(1 << 30, 1 << 26)
 
 
 class Peer:
-    """rsync and tar to a folder of the host's own; each run of the first kind starts from nothing."""
+    """rsync and tar to a folder of the host's own; each run of the first kind starts from nothing.
+
+    Nothing is deleted meanwhile: ext4 makes new files very slowly for minutes behind the deletion of many.
+    """
 
     def __init__(self, host: SSHHost, project: Path) -> None:
         self._ssh, self._project = host.ssh, project
-        self._target = host._home.path / "peer"
+        self._home = host._home.path
+        self._numbers = itertools.count()
+        self.clear()
 
     def clear(self) -> None:
-        """Nothing is over there."""
-        shutil.rmtree(self._target, ignore_errors=True)
+        """Another folder, in which nothing is."""
+        self._target = self._home / f"peer-{next(self._numbers)}"
         self._target.mkdir()
 
     def rsync(self, *options: str) -> Mapping[str, float]:
@@ -93,7 +97,6 @@ class Ours:
         self.open()
         found = self.send()
         assert int(self._driver.evaluate("import os; sum(len(files) for _, _, files in os.walk('.'))")) == self._count
-        self._driver.stop()
         return found
 
 

@@ -66,9 +66,20 @@ class Link:
     ) -> None:
         self.close()
 
-    def change(self, *, delay: float = 0.0, loss: float = 0.0, loss_there: float = 0.0, loss_back: float = 0.0) -> None:
-        """From now on: `delay` in seconds each way, `loss` the share of packets lost each way, or only on one."""
-        state = {"delay": delay, "loss": [max(loss, loss_there), max(loss, loss_back)]}
+    def change(
+        self,
+        *,
+        delay: float = 0.0,
+        loss: float = 0.0,
+        loss_there: float = 0.0,
+        loss_back: float = 0.0,
+        rate: float = 0.0,
+    ) -> None:
+        """From now on: `delay` in seconds each way, `loss` the share of packets lost each way, or only on one.
+
+        `rate` is in bytes a second each way; 0 is as fast as this machine is.
+        """
+        state = {"delay": delay, "loss": [max(loss, loss_there), max(loss, loss_back)], "rate": rate}
         assert self._relay.stdin
         self._relay.stdin.write(json.dumps(state).encode() + b"\n")
         self._relay.stdin.flush()

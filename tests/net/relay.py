@@ -49,7 +49,8 @@ class Relay:
     def __init__(self, devices: tuple[int, int]) -> None:
         self._devices = devices
         self._queues: tuple[deque[tuple[float, bytes]], ...] = (deque(), deque())
-        self._delay, self._loss = 0.0, (0.0, 0.0)
+        self._delay, self._loss, self._rate = 0.0, (0.0, 0.0), 0.0
+        self._free = [0.0, 0.0]  # when the last packet of each way has left
         self._words = b""
         self._chance = random.Random(_SEED)
 
@@ -72,7 +73,7 @@ class Relay:
         *lines, self._words = (self._words + data).split(b"\n")
         for line in lines:
             state = json.loads(line)
-            self._delay, self._loss = state["delay"], tuple(state["loss"])
+            self._delay, self._loss, self._rate = state["delay"], tuple(state["loss"]), state["rate"]
             os.write(1, b"done\n")
         return bool(data)
 
@@ -80,7 +81,15 @@ class Relay:
         """What has come on one side sets out, if it does not get lost."""
         while packet := _read(self._devices[way]):
             if len(self._queues[way]) < _ROOM and self._chance.random() >= self._loss[way]:
-                self._queues[way].append((time.monotonic() + self._delay, packet))
+                self._queues[way].append((self._let_go(way, len(packet)) + self._delay, packet))
+
+    def _let_go(self, way: int, size: int) -> float:
+        """When a packet has left: one after the other, at the rate of the link."""
+        now = time.monotonic()
+        if not self._rate:
+            return now
+        self._free[way] = max(now, self._free[way]) + size / self._rate
+        return self._free[way]
 
     def _pass_on(self, way: int) -> None:
         queue = self._queues[way]
