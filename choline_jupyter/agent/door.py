@@ -11,9 +11,21 @@ import os
 import socket
 import stat
 import struct
+from pathlib import Path
 
 _CREDENTIALS = struct.Struct("3i")
 _LIMIT = 1 << 20
+
+
+def bind(path: str, kind: int) -> socket.socket:
+    """A Unix socket of the supervisor's at `path`, in place of one that is left from before."""
+    Path(path).unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, kind)
+    bound.setblocking(False)
+    bound.bind(path)
+    if kind == socket.SOCK_STREAM:
+        bound.listen(64)
+    return bound
 
 
 async def open_channel(door: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

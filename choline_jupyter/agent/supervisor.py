@@ -17,7 +17,6 @@ import socket
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from choline_jupyter.agent.assembly import Assembly
@@ -26,7 +25,7 @@ from choline_jupyter.agent.client import Client, Refused
 from choline_jupyter.agent.contents import Contents
 from choline_jupyter.agent.delivery import Deliveries
 from choline_jupyter.agent.digest import find_digest
-from choline_jupyter.agent.door import open_channel
+from choline_jupyter.agent.door import bind, open_channel
 from choline_jupyter.agent.doorbell import find_queue_length
 from choline_jupyter.agent.file_hosting import FileHosting
 from choline_jupyter.agent.journal import find_last_seq, list_ranks
@@ -78,8 +77,8 @@ class Supervisor:
         """Host sessions until there is nothing left to do; `ready` is closed when clients can connect."""
         if python:
             self._nursery.prepare(python)
-        door = _bind(str(self.place.door), socket.SOCK_STREAM)
-        bell = _bind(str(self.place.bell), socket.SOCK_DGRAM)
+        door = bind(str(self.place.door), socket.SOCK_STREAM)
+        bell = bind(str(self.place.bell), socket.SOCK_DGRAM)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._end.set)
         loop.add_reader(bell, self._hear_bell, bell)
@@ -393,13 +392,3 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--python", default="")
     parser.add_argument("--linger", type=float, default=_LINGER)
     return parser.parse_args(arguments)
-
-
-def _bind(path: str, kind: int) -> socket.socket:
-    Path(path).unlink(missing_ok=True)
-    bound = socket.socket(socket.AF_UNIX, kind)
-    bound.setblocking(False)
-    bound.bind(path)
-    if kind == socket.SOCK_STREAM:
-        bound.listen(64)
-    return bound
