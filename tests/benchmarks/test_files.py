@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(1500)]
 
 SECTION = "Files"
 FOLDERS, EACH = 200, choose_amount(100, 10)
+_NUMBERS = itertools.count()  # of sessions
 LARGE = choose_amount(1 << 30, 1 << 26)
 
 
@@ -69,12 +70,11 @@ class Ours:
     def __init__(self, driver: EngineDriver, project: Path) -> None:
         self._driver, self._project = driver, project
         self._count = sum(path.is_file() for path in project.rglob("*"))
-        self._names = (f"files {number}" for number in itertools.count())
 
     def open(self) -> None:
         """A session that has nothing."""
         place = dataclasses.replace(
-            self._driver._place, name=next(self._names), directory=str(self._project),
+            self._driver._place, name=f"files {next(_NUMBERS)}", directory=str(self._project),
             files={"root": str(self._project), "mark": {}},
         )  # fmt: skip
         self._driver.open(place.name, place)
