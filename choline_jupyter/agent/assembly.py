@@ -104,6 +104,8 @@ def _list_pieces(old: int, fresh: int) -> Iterator[bytes]:
     """The new version's bytes, in order."""
     size = os.fstat(old).st_size
     ranges, position = _read_delta(fresh) if fresh >= 0 else ([Range(0, size)], 0)
+    if any(offset != NEW and offset + count > size for offset, count in ranges):
+        raise ValueError("the old version is shorter")
     for offset, count in ranges:
         source, start = (fresh, position) if offset == NEW else (old, offset)
         position += count if offset == NEW else 0
@@ -126,6 +128,6 @@ def _read(fd: int, offset: int, count: int) -> Iterator[bytes]:
     while count:
         piece = os.pread(fd, min(_READ, count), offset)
         if not piece:
-            raise ValueError("the old version is shorter")
+            raise ValueError("it has become shorter")
         yield piece
         offset, count = offset + len(piece), count - len(piece)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import zlib
 from pathlib import Path
 
 import pytest
 
+from choline_jupyter.errors import HostError
+from choline_jupyter.session import window
 from choline_jupyter.session.bulk import Bulk
 from choline_jupyter.wire.frame import CHUNK, Type
 from tests.e2e.kernels.isolation import Isolation
@@ -30,7 +33,7 @@ def write_files(folder: Path, *sizes: int) -> dict[str, Path]:
 
 def read_blobs(home: Isolation) -> dict[str, bytes]:
     folder = Path(home.environment["CHOLINE_AGENT_HOME"]) / "blobs"
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.is_dir() else {}
 
 
 def count_sent(tap: TappedTransport) -> int:
@@ -98,3 +101,34 @@ def test_a_transfer_that_another_has_begun_goes_on(
     begun.write_bytes(os.urandom(7 * CHUNK))  # damaged on that machine's disk
     client.call(Bulk(session.connection).put({digest: path}))
     assert read_blobs(home) == {digest: path.read_bytes()}
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_packs_arrive_once_compressed_on_a_slow_link(
+    tap: TappedTransport, client: EngineClient, home: Isolation, monkeypatch: pytest.MonkeyPatch, *, is_slow: bool
+) -> None:
+    monkeypatch.setattr(window, "_SLOW", float("inf") if is_slow else 0.0)
+    session = client.open("bulk")
+    client.run(session, "1")
+    packs = [bytes([number]) * (CHUNK - number) for number in range(12)] + [os.urandom(CHUNK), b"", b"x"]
+    counts: list[int] = []
+    client.call(Bulk(session.connection).put_packs(iter(packs), counts.append))
+    assert read_blobs(home) == {hashlib.sha256(pack).hexdigest(): pack for pack in packs}
+    assert sum(counts) == sum(map(len, packs))
+    assert (count_sent(tap) < 6 * CHUNK) == is_slow
+    tap.log.clear()
+    client.call(Bulk(session.connection).put_packs(iter(packs), counts.append))
+    assert count_sent(tap) == 0
+    assert sum(counts) == 2 * sum(map(len, packs))
+
+
+@pytest.mark.parametrize(("body", "length"), [(b"no zlib", 7), (zlib.compress(b"x" * 100), 99), (b"", CHUNK + 1)])
+def test_a_chunk_that_is_not_what_it_says_is_refused(
+    client: EngineClient, home: Isolation, body: bytes, length: int
+) -> None:
+    session = client.open("bulk")
+    client.run(session, "1")
+    head = {"blob": "a" * 64, "offset": 0, "size": 100, "length": length}
+    with pytest.raises(HostError, match="a chunk"):
+        client.call(session.connection.request(Type.BLOB, head, body))
+    assert read_blobs(home) == {}
