@@ -44,8 +44,8 @@ class Layout(NamedTuple):
 class Layouts:
     """Knows what this machine allows."""
 
-    def __init__(self, folder: Path, contents: Contents) -> None:
-        self._folder, self._contents = folder, contents
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._contents = folder, Contents(folder.parent)
         self._can_mount: Optional[bool] = None
         self._roots: dict[str, str] = {}
 

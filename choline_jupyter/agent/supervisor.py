@@ -61,7 +61,7 @@ class Supervisor:
         self.blobs = BlobFolder(place.home / "blobs")
         self.contents = Contents(place.home)
         self.assembly = Assembly(self.blobs, self.contents)
-        self.layouts = Layouts(place.home / "workspaces", self.contents)
+        self.layouts = Layouts(place.home / "workspaces")
         self.deliveries = Deliveries(self.blobs, place.home / "wheels")
         self._preparation = Preparation(self.deliveries, self.layouts)
         self.files = FileHosting(place, self.blobs, lambda: self._clients)
