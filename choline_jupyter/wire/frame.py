@@ -22,6 +22,7 @@ CHUNK = 1 << 20
 _HEAD = struct.Struct(">IBI")
 
 
+@enum.unique  # what two branches have called the same would be one thing
 class Type(enum.IntEnum):
     """What a frame asks or tells; the number is part of the protocol and never re-used."""
 
@@ -48,7 +49,7 @@ class Type(enum.IntEnum):
     DROP = 21  # client: a blob has arrived and is not needed over there
     LIMIT = 23  # client: how long this machine may live, and idle
     WANT = 22  # agent: files that a session's kernels wait for
-    PATCH = 23  # client: make a blob of another content of yours and of a delta
+    PATCH = 30  # client: make a blob of another content of yours and of a delta
 
 
 class Frame(NamedTuple):
