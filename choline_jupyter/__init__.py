@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from choline_jupyter.errors import CholineError
 
 # Public name -> the module that defines it.
-_HOMES = {"CholineError": "choline_jupyter.errors"}
+_HOMES = {
+    "CholineError": "choline_jupyter.errors",
+    "checkpoint": "choline_jupyter.training",
+    "log": "choline_jupyter.training",
+    "resume": "choline_jupyter.training",
+}
 
-__all__ = ["CholineError", "__version__", "load_ipython_extension"]
+__all__ = ["CholineError", "__version__", "checkpoint", "load_ipython_extension", "log", "resume"]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -74,6 +74,12 @@ class BlobFolder:
             raise
         return digest.hexdigest(), size
 
+    def take(self, file: Path) -> str:
+        """Make a blob of a file of this folder; gives its digest."""
+        digest = _hash(file)
+        os.replace(file, self.find(digest))
+        return digest
+
     def remove(self, digest: str) -> None:
         self.find(digest).unlink(missing_ok=True)
 

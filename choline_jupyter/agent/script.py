@@ -26,6 +26,7 @@ from choline_jupyter.agent.process import MARK, end_processes, make_mark
 from choline_jupyter.agent.shim import mark_environment
 from choline_jupyter.agent.small_files import open_data
 from choline_jupyter.agent.torch_script import TorchScript
+from choline_jupyter.agent.training_feed import TrainingFeed
 from choline_jupyter.agent.workspace import announce, find_workspace, tell_unplaced
 from choline_jupyter.model.event import Kind
 from choline_jupyter.wire.frame import Frame, FrameDecoder, Type, encode_frame
@@ -71,6 +72,8 @@ class ScriptHost:
         self._workspace = find_workspace(order)
         size = int(order.get("ranks") or 1)
         self._torch = TorchScript(self._folder, size) if size > 1 else None
+        self._training = TrainingFeed(self._journal, self._folder, Path(order["blobs"]), self._workspace)
+        self._told: dict[str, str] = {}
 
     def serve(self) -> None:
         """Until the script has ended and all it wrote is in the journal."""
@@ -136,6 +139,7 @@ class ScriptHost:
         environment[MARK] = make_mark(self._order["session"], self._order["rank"])
         if self._order["files"]:
             mark_environment(environment, self._order["files"])
+        environment.update(self._told)
         environment["PYTHONUNBUFFERED"] = "1"  # into a file Python would hold lines back until there are 8 KiB
         command, errors = [self._order["python"], *self._order["command"]], self._outputs[1].file
         if self._torch:
@@ -169,6 +173,7 @@ class ScriptHost:
             os.unlink(file)
         if self._workspace:
             tell_unplaced(self._workspace, self._journal, self._job, self._attempt)
+        self._told = self._training.begin(self._job, self._attempt, head.get("training"))
         self._is_pulled = head.get("pull", True) is not False
 
     def _type(self, header: dict[str, Any]) -> None:
@@ -212,6 +217,7 @@ class ScriptHost:
                 pass
         if said:
             self._append("stderr", said)
+        self._training.finish()
         if self._workspace:
             announce(self._workspace, self._journal, self._job, self._attempt, self._is_pulled)
         self._close(code)

@@ -57,6 +57,7 @@ class Workspace:
         self._scan = Scan()
         self._fetched = FetchedLog(index.with_name("fetched.jsonl"))
         self.arrived: set[str] = set()  # files that the last job brought
+        self.apart = ""  # the folder below the project, with a slash, whose files are told of by others
         self.unplaced: list[str] = []  # and those of them that could not be put in place
         # root -> path -> [digest, *signature]; without a digest what was there before us
         self._known: dict[str, dict[str, list[Any]]] = _load(index)
@@ -100,6 +101,8 @@ class Workspace:
         changes: list[Change] = []
         for path, status in _walk(self.root, self._shown):
             seen.add(path)
+            if self.apart and path.startswith(self.apart):
+                continue
             if len(changes) < _MOST and known.get(path, [""])[1:] != list(sign(status)):
                 changes += filter(None, [self._take(path, status)])
         removed = [path for path in known if path not in seen]
@@ -108,6 +111,12 @@ class Workspace:
         if changes or removed:
             self._save()
         return changes, removed
+
+    def has_placed(self, path: str, status: os.stat_result) -> bool:
+        """Whether a file is one that was here before, came with a job or on demand, and is as it was."""
+        known = self._known.get(self.root, {})
+        FetchedLog(self._index.with_name("fetched.jsonl")).note(self.root, fetched := dict[str, list[Any]]())
+        return any(index.get(path, [""])[1:] == list(sign(status)) for index in (known, fetched))
 
     def _prepare(self, root: str) -> str:
         """Have a folder that is not the project's; gives what stands in the way."""

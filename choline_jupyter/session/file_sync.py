@@ -110,6 +110,10 @@ class FileSync:
         """The digest of what the session has under a path; empty for nothing."""
         return self._sent.get(str(path), "")
 
+    def list_known(self) -> dict[str, str]:
+        """What the session has, by path and SHA-256."""
+        return dict(self._sent)
+
     def note(self, path: Path, digest: str) -> None:
         """A file is the same on both sides now; an empty digest: it is on neither."""
         if digest:

@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from choline_jupyter.model.index_settings import strip_credentials
 from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.model.session import SessionState
 from choline_jupyter.session.bulk import Bulk
+from choline_jupyter.session.checkpoints import Checkpoints
 from choline_jupyter.session.connection import Connection, Refused
 from choline_jupyter.session.feed import WINDOW, Feed
 from choline_jupyter.session.fetch import fetch_files
@@ -33,6 +34,7 @@ from choline_jupyter.session.fetched_files import FetchedFiles
 from choline_jupyter.session.file_service import FileService, make_service
 from choline_jupyter.session.files import SessionFiles
 from choline_jupyter.session.follower import Follower
+from choline_jupyter.session.job_record import describe_job, make_wish
 from choline_jupyter.session.provision import provide
 from choline_jupyter.wire.frame import Type
 
@@ -123,6 +125,7 @@ class LiveSession:
         )
         self.jobs[job.id] = row
         wish = {"session": self.row.id, "job": job.id, "attempt": job.attempt, "code": len(data), **header}
+        wish["training"] = make_wish(self.row, job.id, header.get("training"))
         self._runs[job.id] = self._keep(self._run(self.connection.ask(Type.RUN, wish, data + extra), job.id))
         self._store.save_job(row)
 
@@ -130,6 +133,13 @@ class LiveSession:
     def files(self) -> SessionFiles:
         """What the session has of the project's files."""
         return SessionFiles(self.row, self._store.directory)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """Brings home what jobs save while they run."""
+        root, inbox = self.files.sync.root, self._store.directory / "inbox"
+        describe = partial(describe_job, self._store, self.row, self.packages, self.files.sync)
+        return Checkpoints(self.connection, self.row.id, root, inbox, describe)
 
     async def learn_files(self) -> bool:
         """Whether the session works on this machine's own files, when the agent has said so. Raises HostError."""
@@ -253,15 +263,20 @@ class LiveSession:
             self._note_session(event)
         elif event.kind is Kind.ARTIFACT:
             self._bring_home(event)
+        elif event.kind is Kind.CHECKPOINT and self.checkpoints.take(event):
+            self._fetch(self.checkpoints.bring())
         self.feed.put(event, size)
 
     def _bring_home(self, event: Event) -> None:
         """Files that a job has made: the small ones before anybody hears of it, the others from now on."""
         missing = self.files.take(event)
         if missing:
-            fetch = self._keep(fetch_files(self.connection, self.files, missing, event.job))
-            self._fetches.add(fetch)
-            fetch.add_done_callback(self._fetches.discard)
+            self._fetch(fetch_files(self.connection, self.files, missing, event.job))
+
+    def _fetch(self, fetching: Coroutine[Any, Any, None]) -> None:
+        fetch = self._keep(fetching)
+        self._fetches.add(fetch)
+        fetch.add_done_callback(self._fetches.discard)
 
     def _note(self, event: Event) -> None:
         """A job has changed its state: the row follows."""

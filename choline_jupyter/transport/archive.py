@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_PARTS = ("agent", "wire", "store", "model")
+_PARTS = ("agent", "wire", "store", "model", "training")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's own; the time of day must not change the digest
 
 

@@ -36,6 +36,7 @@ from choline_jupyter.agent.kernel.results import Results
 from choline_jupyter.agent.kernel.telemetry import Telemetry, has_gpu
 from choline_jupyter.agent.layout import enter_layout
 from choline_jupyter.agent.process import MARK, make_mark
+from choline_jupyter.agent.training_feed import TrainingFeed
 from choline_jupyter.agent.workspace import find_workspace
 
 _NOT_BEGUN = "raise KeyboardInterrupt('before the cell began')"
@@ -84,6 +85,7 @@ class RankKernel(IPythonKernel):
     results: Results
     membership: Optional[Membership] = None
     telemetry: Optional[Telemetry] = None
+    training: TrainingFeed
     _coming: tuple[dict[str, Any], list[Any], str] = ({}, [], "")
     _layer: tuple[str, int] = ("", 0)
     _stale: Sequence[str] = ()  # modules that the session now has in another version than this process
@@ -114,11 +116,13 @@ class RankKernel(IPythonKernel):
             code = _NOT_BEGUN
         self.luggage.tell_unplaced(*self.jobs.get(request))
         code = self._join_others(wish) or code
+        os.environ.update(self.training.begin(*self.jobs.get(request), wish.get("training")))
         if self.telemetry:
             self.telemetry.begin(*self.jobs.get(request))
         reply: dict[str, Any] = await super().do_execute(code, silent, *arguments, **keywords)  # type: ignore[no-untyped-call]
         if self.telemetry:
             self.telemetry.end()
+        self.training.finish()
         if not self.membership:  # of several one announces for all, when all have ended
             self.luggage.announce(*self.jobs.get(request), pull=wish.get("pull", True) is not False)
         shell: Any = self.shell
@@ -211,6 +215,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     workspace = find_workspace(spec._asdict())
     if spec.files:
         RankKernel.files = begin_files(spec.files)
+    RankKernel.training = TrainingFeed(journal, Path(spec.journal), Path(spec.blobs), workspace, spec.rank)
     RankKernel.luggage = Luggage(journal, workspace, RankKernel.files.pause, spec.rank)
     app.hook = OutputHook(journal, jobs)
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells

@@ -1,0 +1,95 @@
+"""What a job was made of: its code, the commit around it, its parameters, packages and files; and what its machine is told.
+
+Called by `session.live` for each job and each checkpoint, by `session.rerun` to say what is no longer the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import json
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from choline_jupyter.session.project import find_project
+from choline_jupyter.store.difference import list_codecs
+
+if TYPE_CHECKING:
+    from choline_jupyter.ledger.event_store import EventStore
+    from choline_jupyter.model.session import SessionRow
+    from choline_jupyter.session.file_sync import FileSync
+
+_MOST = 100  # parameters
+_TEXT = 200
+
+
+def make_wish(row: SessionRow, job: str, more: dict[str, Any] | None) -> dict[str, Any]:
+    """What goes with a job about its checkpoints. `name`: of their folder; that of an earlier job if this one continues it."""
+    return {"name": job, "root": _find_root(row.directory), "codecs": _find_codecs(), **(more or {})}
+
+
+def describe_job(
+    store: EventStore, row: SessionRow, packages: Collection[str], sync: FileSync, job: str
+) -> dict[str, Any]:
+    """What stands beside each of its checkpoints. The cost is None where it is not known."""
+    found = store.find_job(job)
+    files = sync.list_known()
+    return {
+        "code_digest": found.code_digest if found else "",
+        "parameters": read_parameters(found.code) if found else {},
+        "git": find_commit(sync.root),
+        "requested": sorted(packages),
+        "manifest": digest_manifest(files),
+        "file_count": len(files),
+        "where": f"{row.provider}, {row.machine}",
+        "cost": None,
+    }
+
+
+def digest_manifest(files: dict[str, str]) -> str:
+    """One digest for all files by path."""
+    return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest() if files else ""
+
+
+def read_parameters(code: str) -> dict[str, Any]:
+    """The names that a text binds to plain values at its top level: what people change between two runs."""
+    try:
+        body = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    found = {}
+    for node in body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            with suppress(ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+                value = ast.literal_eval(node.value)
+                if isinstance(value, (int, float, str, bool)) and len(str(value)) <= _TEXT:
+                    found[node.targets[0].id] = value
+    return dict(list(found.items())[:_MOST])
+
+
+def find_commit(root: Path) -> str:
+    """The commit that is checked out in a folder, by git's own files; empty for none."""
+    with suppress(OSError):
+        head = (root / ".git/HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        name = head[5:]
+        if (root / ".git" / name).is_file():
+            return (root / ".git" / name).read_text().strip()
+        for line in (root / ".git/packed-refs").read_text().splitlines():
+            if line.endswith(" " + name):
+                return line.split()[0]
+    return ""
+
+
+@functools.lru_cache(maxsize=64)
+def _find_root(directory: str) -> str:
+    return str(find_project(Path(directory)))
+
+
+@functools.lru_cache(maxsize=1)
+def _find_codecs() -> tuple[str, ...]:
+    return tuple(list_codecs())
