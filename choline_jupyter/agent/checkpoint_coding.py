@@ -17,6 +17,7 @@ from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.store.difference import list_codecs, write_difference
 from choline_jupyter.store.tensor_map import list_spans, pair_spans
 
+_KEPT = 3
 _SMALLEST = 1 << 20  # bytes of a file that are worth the work
 
 
@@ -34,7 +35,7 @@ class CheckpointCoding:
     def __init__(self, blobs: BlobFolder, readable: Sequence[str]) -> None:
         self._blobs, self._readable = blobs, readable
         self._bases: dict[str, Base] = {}
-        self._waiting: dict[str, str] = {}
+        self._waiting: dict[str, list[str]] = {}
 
     @cached_property
     def _codec(self) -> str:
@@ -44,7 +45,6 @@ class CheckpointCoding:
     def code(self, kind: str, path: Path, digest: str) -> Optional[dict[str, Any]]:
         """What the client is told of the difference; None where the file itself is to be fetched."""
         base, self._bases[kind] = self._bases.get(kind), Base(path, path.name, digest)
-        self._drop(kind)
         if base is None or path.is_dir() or path.stat().st_size < _SMALLEST or not self._codec:
             return None
         scratch = self._blobs.folder / ("%s.new" % uuid.uuid4().hex)
@@ -66,11 +66,12 @@ class CheckpointCoding:
         if size >= os.path.getsize(path):
             return None
         blob = self._blobs.take(scratch)
-        self._waiting[kind] = blob
+        self._keep(kind, blob)
         return {"blob": blob, "size": size, "base": base.name, "base_sha256": base.digest}
 
-    def _drop(self, kind: str) -> None:
-        """A difference that nobody has fetched is superseded by the next checkpoint: that one can be had whole."""
-        blob = self._waiting.pop(kind, "")
-        if blob:
-            self._blobs.remove(blob)
+    def _keep(self, kind: str, blob: str) -> None:
+        """As many differences as checkpoints: an older one that nobody has fetched is superseded."""
+        waiting = self._waiting.setdefault(kind, [])
+        waiting.append(blob)
+        while len(waiting) > _KEPT:
+            self._blobs.remove(waiting.pop(0))

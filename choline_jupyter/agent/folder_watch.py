@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from contextlib import suppress
 
 _IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE, _IN_ISDIR = 0x8, 0x80, 0x100, 0x40000000
 _IN_ONLYDIR, _IN_DONT_FOLLOW = 0x1000000, 0x2000000
@@ -64,7 +63,7 @@ class FolderWatch:
     def _add(self, folder: str) -> list[str]:
         """Watch a folder and all below it; gives the files that are in it: they may have been written before it was watched."""
         found: list[str] = []
-        for path, folders, files in os.walk(folder):
+        for path, folders, _ in os.walk(folder):
             folders[:] = [name for name in folders if name not in _SKIPPED]
             if path == self._apart or os.path.basename(path) in _SKIPPED or len(self._folders) >= _MOST:
                 folders.clear()
@@ -72,7 +71,12 @@ class FolderWatch:
             number = self._libc.inotify_add_watch(self._fd, os.fsencode(path), _MASK)
             if number >= 0:
                 self._folders[number] = path
-                with suppress(OSError):
-                    files = os.listdir(path)
-                found += [os.path.join(path, name) for name in files if os.path.isfile(os.path.join(path, name))]
+                found += _list_files(path)
         return found
+
+
+def _list_files(folder: str) -> list[str]:
+    try:
+        return [entry.path for entry in os.scandir(folder) if entry.is_file()]
+    except OSError:
+        return []

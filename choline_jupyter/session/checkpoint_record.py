@@ -58,7 +58,12 @@ def read_announced(fact: dict[str, Any]) -> Announced:
     """What a CHECKPOINT event says. Raises ValueError."""
     name, folder = str(fact.get("name")), check_identifier(fact.get("folder"))
     parts = tuple(_read_part(told) for told in _list(fact.get("files")))
-    if not _NAME.match(name) or name.endswith(".json") or not parts or (len(parts) > 1 and not all(p.name for p in parts)):
+    if (
+        not _NAME.match(name)
+        or name.endswith(".json")
+        or not parts
+        or (len(parts) > 1 and not all(p.name for p in parts))
+    ):
         raise ValueError("it has no proper name")
     facts = {key: _read_number(fact.get(key)) for key in ("step", "epoch", "loss", "at")}
     facts |= {key: str(fact.get(key) or "")[:_TEXT] for key in ("made", "source", "gpu", "python")}

@@ -1,8 +1,8 @@
 """The checkpoints of one session on their way home: fetched in the background, verified, put in place whole.
 
 Made by `session.live` when the first one is announced, in whatever process follows the session; runs in the engine's loop,
-hashing and disk in an executor. Promises: output never waits for a checkpoint; what does not match its SHA-256 is not kept; the
-newest comes first; of several processes that follow one session one fetches.
+hashing and disk in an executor. Promises: output never waits for a checkpoint; what does not match its SHA-256 is not kept; of
+several processes that follow one session one fetches.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from choline_jupyter.wire.frame import Type
 
 _RESERVE = 64 << 20  # of the disk, for everything else
 _PATIENCE = 1.0
+_BEHIND = 3  # checkpoints that may wait before the newest goes first; as many as stay over there
 _READ = 1 << 20
 
 Describe = Callable[[str], dict[str, Any]]
@@ -76,13 +77,14 @@ class Checkpoints:
         self._waiting = [one for one in self._waiting if one[1] != job]
 
     async def bring(self) -> None:
-        """Bring what waits, the newest first; what went wrong is among the notices."""
+        """Bring what waits; what went wrong is among the notices."""
         async with self._turn:
             while self._waiting:
                 lock = await self._seize()
                 try:
                     while self._waiting:
-                        await self._bring(*self._waiting.pop())
+                        # in their order each is a difference to one that is here; one that lags is better up to date
+                        await self._bring(*self._waiting.pop(0 if len(self._waiting) <= _BEHIND else -1))
                 finally:
                     lock.close()
 
@@ -99,21 +101,25 @@ class Checkpoints:
         try:
             if await run(None, self._is_here, announced):
                 return
+            received = 0
             if not announced.is_home:
                 await run(None, self._check_room, announced)
-                await self._fetch(announced)
-            await run(None, self._commit, announced, job, keep)
+                received = await self._fetch(announced)
+            await run(None, self._commit, announced, job, keep, received)
         except Refused:
             pass  # it has been superseded over there
         except CorruptBlob:
             self.notices.append(f"checkpoint {announced.name} came damaged and was not kept")
         except (HostError, DataError, OSError, EntryError) as error:
             why = getattr(error, "strerror", None) or error
-            self.notices.append(f"checkpoint {announced.name} did not come home ({why}); `%choline pull {job}` tries again")
+            self.notices.append(
+                f"checkpoint {announced.name} did not come home ({why}); `%choline pull {job}` tries again"
+            )
 
-    async def _fetch(self, announced: Announced) -> None:
+    async def _fetch(self, announced: Announced) -> int:
+        """Have it in place; gives how many bytes that took."""
         if announced.difference and await self._fetch_difference(announced, announced.difference):
-            return
+            return int(announced.difference["size"])
         arrived = []
         for part in announced.parts:
             path = f"{announced.path}/{part.name}" if part.name else announced.path
@@ -122,6 +128,7 @@ class Checkpoints:
             await Bulk(self._connection).get_file(place, part.digest, part.size, target)
             arrived.append((part, target))
         await asyncio.get_running_loop().run_in_executor(None, self._place, announced, arrived)
+        return announced.size
 
     async def _fetch_difference(self, announced: Announced, told: dict[str, Any]) -> bool:
         """Make it from the one before; False where that is not here, or it is not what it should be."""
@@ -153,12 +160,12 @@ class Checkpoints:
         for part, source in arrived:
             path = f"{announced.path}/{part.name}" if part.name else announced.path
             with source.open("rb") as file:
-                self._tree.put_file(path, _verify(iter(lambda: file.read(_READ), b""), part), 0o600)  # noqa: B023 - read at once
+                self._tree.put_file(path, _verify(iter(lambda: file.read(_READ), b""), part), 0o600)
             source.unlink()
 
-    def _commit(self, announced: Announced, job: str, keep: str | None) -> None:
+    def _commit(self, announced: Announced, job: str, keep: str | None, received: int) -> None:
         """Its record makes it count; then those go that are not to be kept."""
-        record = make_record(announced, job, self._describe(job))
+        record = make_record(announced, job, {**self._describe(job), "received": received})
         text = json.dumps(record, indent=1).encode()
         self._tree.put_file(announced.path + ".json", [text], 0o600)
         try:
@@ -194,7 +201,9 @@ def _has_digest(path: Path, digest: str) -> bool:
     """By its record; the bytes were checked when it was written."""
     try:
         record = json.loads(find_note(path).read_text())
-        return bool(record["sha256"] == digest or digest in [one[2] for one in record.get("files", ())]) and path.exists()
+        return (
+            bool(record["sha256"] == digest or digest in [one[2] for one in record.get("files", ())]) and path.exists()
+        )
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return False
 

@@ -159,14 +159,14 @@ def _split(new: Any, old: Any, width: int) -> list[Any]:
 
     dtype, shift = np.dtype("<" + _WIDTHS[width]), 8 * width - 1
     if width == 1:
-        return [memoryview(np.frombuffer(new, dtype) - np.frombuffer(old, dtype))]
+        return [(np.frombuffer(new, dtype) - np.frombuffer(old, dtype)).data]
     ordered = _order(np.frombuffer(new, dtype), shift)
     np.subtract(ordered, _order(np.frombuffer(old, dtype), shift), out=ordered)
     zigzag = np.left_shift(ordered, 1)
     np.right_shift(ordered, shift, out=ordered)
     np.bitwise_xor(zigzag, ordered, out=zigzag)
     columns = zigzag.view(np.uint8).reshape(-1, width)
-    return [memoryview(np.ascontiguousarray(columns[:, place])) for place in range(width)]
+    return [np.ascontiguousarray(columns[:, place]).data for place in range(width)]
 
 
 def _join(planes: list[bytes], old: Any, width: int) -> bytes:
@@ -176,14 +176,14 @@ def _join(planes: list[bytes], old: Any, width: int) -> bytes:
     dtype, shift = np.dtype("<" + _WIDTHS[width]), 8 * width - 1
     base = np.frombuffer(old, dtype)
     if width == 1:
-        return (np.frombuffer(planes[0], dtype) + base).tobytes()
+        return bytes(np.frombuffer(planes[0], dtype) + base)
     columns = np.empty((len(base), width), np.uint8)
     for place, plane in enumerate(planes):
         columns[:, place] = np.frombuffer(plane, np.uint8)
     zigzag = columns.view("<u%d" % width).ravel()
     sign = -(zigzag & 1).astype(dtype)
     ordered = (zigzag >> 1).astype(dtype) ^ sign
-    return _order(_order(base, shift) + ordered, shift).tobytes()
+    return bytes(_order(_order(base, shift) + ordered, shift))
 
 
 def _order(numbers: Any, shift: int) -> Any:

@@ -89,11 +89,11 @@ def _read_widths(data: bytes) -> dict[str, int]:
     widths: dict[str, int] = {}
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name in ("BINPUT", "LONG_BINPUT", "PUT"):
-            memo[int(argument)] = last[-1] if last else None
+            memo[int(argument or 0)] = last[-1] if last else None
         elif opcode.name == "MEMOIZE":
             memo[len(memo)] = last[-1] if last else None
         elif opcode.name in ("BINGET", "LONG_BINGET", "GET"):
-            last.append(memo.get(int(argument)))
+            last.append(memo.get(int(argument or 0)))
         elif opcode.name == "BINPERSID":
             fields = [field for field in last[-6:] if isinstance(field, str)]
             kind = next((field for field in fields if field.endswith("Storage")), "")

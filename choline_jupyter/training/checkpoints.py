@@ -11,9 +11,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Callable, Optional
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Optional
 
 from choline_jupyter.training.channel import Order, read_order, tell
 from choline_jupyter.training.commit import HashedFile, commit, find_newest, list_committed, remove
@@ -58,14 +57,19 @@ class _Writer:
         self._thread = threading.Thread(target=write, name="choline-checkpoint")
         self._thread.start()
 
+    def forget(self) -> None:
+        """In a child that was forked: the thread is the parent's."""
+        self._thread = None
+
     def wait(self) -> None:
+        """Return when nothing is being written."""
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
             self._thread = None
 
 
 _writer = _Writer()
-os.register_at_fork(after_in_child=lambda: _writer.__init__())  # type: ignore[misc]  # a child has not the thread
+os.register_at_fork(after_in_child=_writer.forget)
 
 
 def checkpoint(
@@ -76,7 +80,7 @@ def checkpoint(
     The state of all random generators is saved, too. `preview`: only what is given, its floating point numbers as bfloat16:
     to look at, not to go on from. Raises TypeError for what could not be loaded again.
     """
-    if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+    if type(step) is not int or step < 0:
         raise TypeError("checkpoint() needs the step as a number from 0")
     if os.environ.get("RANK", "0") != "0":
         return  # replicas are the same: the first rank saves
@@ -163,7 +167,7 @@ def _shrink(value: Any) -> Any:
 
 
 def _yield_to_training() -> None:
-    """This thread writes when the training leaves the processor to it; Linux has priorities for threads."""
+    """The thread writes when the training leaves the processor to it; Linux has priorities for threads."""
     try:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
     except (OSError, AttributeError):

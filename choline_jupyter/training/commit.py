@@ -83,7 +83,7 @@ def is_whole(committed: Committed) -> bool:
                 digest.update(data)
     except OSError:
         return False
-    return digest.hexdigest() == committed.record["sha256"]
+    return bool(digest.hexdigest() == committed.record["sha256"])
 
 
 def find_newest(folder: Path, prefix: str) -> Optional[Committed]:
@@ -98,6 +98,7 @@ def remove(committed: Committed) -> None:
 
 
 def find_record(path: Path) -> Path:
+    """Where the record of a file is."""
     return path.with_name(path.name + ".json")
 
 

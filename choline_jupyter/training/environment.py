@@ -11,6 +11,8 @@ import platform
 import sys
 from typing import Any
 
+from choline_jupyter.training.snapshot import uses_gpu
+
 
 def describe_environment() -> dict[str, Any]:
     """`packages` as `name==version`, sorted; `gpu` is empty where this process has not used one."""
@@ -19,7 +21,7 @@ def describe_environment() -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1)
 def _list_packages() -> list[str]:
-    found = {}
+    found: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():
         name = distribution.metadata["Name"]
         if name:
@@ -28,7 +30,4 @@ def _list_packages() -> list[str]:
 
 
 def _find_gpu() -> str:
-    torch = sys.modules.get("torch")
-    if torch is None or not (torch.cuda.is_available() and torch.cuda.is_initialized()):
-        return ""
-    return str(torch.cuda.get_device_name())
+    return str(sys.modules["torch"].cuda.get_device_name()) if uses_gpu() else ""

@@ -6,13 +6,16 @@ metric that is silently missing is found when the training is over.
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any, Optional
 
 from choline_jupyter.training.channel import read_order, tell
 
 
-def log(*, step: Optional[int] = None, total: Optional[int] = None, epoch: Optional[float] = None, **metrics: Any) -> None:
+def log(
+    *, step: Optional[int] = None, total: Optional[int] = None, epoch: Optional[float] = None, **metrics: Any
+) -> None:
     """Note metrics of this moment. `total` is the number of steps there will be: the time that is left follows from it."""
     if not metrics and step is None and epoch is None:
         raise TypeError("log() needs a step, an epoch or a metric")
@@ -20,7 +23,10 @@ def log(*, step: Optional[int] = None, total: Optional[int] = None, epoch: Optio
         return
     where = {"step": step, "total": total, "epoch": epoch}
     fact = {name: read_number(name, value) for name, value in where.items() if value is not None}
-    tell(read_order(), {"kind": "metric", **fact, "metrics": {name: read_number(name, value) for name, value in metrics.items()}})
+    tell(
+        read_order(),
+        {"kind": "metric", **fact, "metrics": {name: read_number(name, value) for name, value in metrics.items()}},
+    )
 
 
 def read_number(name: str, value: Any) -> Any:
@@ -30,8 +36,7 @@ def read_number(name: str, value: Any) -> Any:
         value = take() if callable(take) else value
     if not isinstance(value, (int, float)):
         raise TypeError("log(%s=...) is %s, which is no number" % (name, type(value).__name__))
-    is_finite = value == value and value not in (float("inf"), float("-inf"))
-    return value if is_finite else repr(float(value))
+    return value if math.isfinite(value) else repr(float(value))
 
 
 def _is_not_first() -> bool:

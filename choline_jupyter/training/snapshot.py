@@ -26,7 +26,7 @@ class Staging:
         self._seen = {}
         copied = self._copy(value, path)
         torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        if torch is not None and uses_gpu():
             torch.cuda.synchronize()  # copies from the device are asked for all at once
         return copied
 
@@ -77,6 +77,12 @@ class Staging:
         return key
 
 
+def uses_gpu() -> bool:
+    """Whether this process has begun to use a GPU; asking does not begin it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.cuda.is_available() and bool(torch.cuda.is_initialized())
+
+
 def read_state(value: Any) -> Any:
     """What there is to save of one thing that was given: a model, an optimizer, a sampler, a generator, a number."""
     torch = sys.modules.get("torch")
@@ -104,7 +110,7 @@ def read_random() -> dict[str, Any]:
     import torch
 
     found: dict[str, Any] = {"python": random.getstate(), "torch": torch.get_rng_state()}
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if uses_gpu():
         found["cuda"] = torch.cuda.get_rng_state_all()
     numpy = sys.modules.get("numpy")
     if numpy is not None:

@@ -32,7 +32,7 @@ def test_its_name_is_its_content() -> None:
 def test_only_the_agent_and_what_it_imports_travel() -> None:
     names = read_names()
     sources = [name for name in names if name.endswith(".py")]
-    assert {Path(name).parts[1] for name in sources} == {"__init__.py", "agent", "wire", "store", "model"}
+    assert {Path(name).parts[1] for name in sources} == {"__init__.py", "agent", "wire", "store", "model", "training"}
     assert all(name.startswith("choline_jupyter/") for name in names)
     assert len(names) == len(set(names))
 
