@@ -26,6 +26,7 @@ from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequest, VersionRequest, parse_command
 from choline_jupyter.session.outcome import Outcome, note_state, tell_notices
 from choline_jupyter.session.rent.ledger_report import render_job_cost
+from choline_jupyter.session.resumption import add_files, read_training, resume_job
 from choline_jupyter.session.spec import SessionSpec
 from choline_jupyter.session.usage import PROGRAM, render_help
 from choline_jupyter.session.verbs import Verbs, confirm_on_terminal, find_version
@@ -58,6 +59,9 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     if not script.is_file():
         raise RequestError(f"There is no script {request.script!r}.", "Give the path of a file.")
     job_id = make_identifier("j")
+    earlier = request.options.text("resume")
+    resumed = resume_job(bridge, earlier, _agrees) if earlier else None
+    training, options = read_training(request.options, resumed), add_files(request.options, resumed)
     name = request.options.text("session") or f"{script.name} {job_id}"
     spec = make_spec(name, request.options, (str(script.absolute()), *request.args))
     needs = list_needs(script, request.args)
@@ -66,8 +70,8 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     session = bridge.call(bridge.engine.open(spec), answer_on_terminal)
     is_detached = request.options.has("detach")
     job = JobRow(job_id, session.row.id, name=script.name, detached=is_detached)
-    packed = pack(bridge, session, needs, request.options)
-    header = {"msg_id": job_id, "pull": not request.options.has("no-pull"), **packed.header}
+    packed = pack(bridge, session, needs, options)
+    header = {"msg_id": job_id, "pull": not request.options.has("no-pull"), "training": training, **packed.header}
     bridge.post(session.run, job, script.read_text(errors="replace"), header, packed.extra)
     console, begun = Console(session, bridge), time.monotonic()
     if is_detached:
@@ -94,6 +98,10 @@ def end_script(bridge: Bridge, session: LiveSession, seconds: float) -> None:
     is_gone = bridge.call(bridge.engine.stop(row))
     end = "The machine is gone" if is_gone else "The machine is not known to be gone yet: `choline status`"
     sys.stderr.write(f"choline: {cost}. {end}.\n")
+
+
+def _agrees(question: str) -> bool:
+    return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def complete_for_script(spec: SessionSpec, text: str, needs: Sequence[Need]) -> SessionSpec:

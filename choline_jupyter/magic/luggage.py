@@ -63,7 +63,7 @@ class Luggage:
         sent = self._find_sent(session)
         if sent is None:
             return [], []
-        found = sent.plan(self._transform(cell), number, self._shell.user_ns, is_for_all)
+        found = sent.plan(self.transform(cell), number, self._shell.user_ns, is_for_all)
         for name, why in found.kept.items():
             sys.stderr.write(f"choline: {name} stays here: it is {why}. Make it in a %%choline cell.\n")
         for item in found.items:
@@ -72,7 +72,7 @@ class Luggage:
         items: list[tuple[Item, dict[str, Any]]] = [(item, {}) for item in found.items]
         for rank, count in session.rank_deaths.items():
             missed = self._find_sent_of_rank(session, rank, count).plan(
-                self._transform(cell), number, self._shell.user_ns
+                self.transform(cell), number, self._shell.user_ns
             )
             known = [item.act for item in found.items]
             items += [(item, {"ranks": [rank]}) for item in missed.items if item.act not in known]
@@ -100,7 +100,7 @@ class Luggage:
     def list_sources(self, cell: str, number: int) -> list[str]:
         """The cell, the definitions of the notebook that it relies on, and its local modules, as Python."""
         history = self._find_history()
-        code = self._transform(cell) or cell
+        code = self.transform(cell) or cell
         sources = list_sources(code, history) if history else [code]
         return [*sources, *read_modules(self._foresee(cell, number))]
 
@@ -115,15 +115,17 @@ class Luggage:
         if sent is not None:
             sent.note_fetched(name, number, self._shell.user_ns)
 
+    def is_ours(self, name: str) -> bool:
+        """Whether this notebook has a name, and has bound it later than any session."""
+        return name in self._shell.user_ns and not any(sent.is_theirs(name) for sent in self._sent.values())
+
     def _warn(self, info: Any) -> None:
         """Before a local cell: what it reads may be older than what a session has. Most cells are not even parsed."""
         code = str(getattr(info, "raw_cell", None) or "")
         if not self._sent or code.startswith("%%"):
             return
         namespace = self._shell.user_ns
-        for name in {
-            name for sent in self._sent.values() for name in sent.find_stale(self._transform(code), namespace)
-        }:
+        for name in {name for sent in self._sent.values() for name in sent.find_stale(self.transform(code), namespace)}:
             sys.stderr.write(
                 f"choline: {name} here is older than the session's; `%choline get {name}` brings that one.\n"
             )
@@ -163,7 +165,7 @@ class Luggage:
             self._sent[key] = SentNames(history, self._shell.user_ns_hidden)
         return self._sent[key]
 
-    def _transform(self, cell: str) -> str:
+    def transform(self, cell: str) -> str:
         """The cell as Python: its magics become calls."""
         try:
             return str(self._shell.input_transformer_manager.transform_cell(cell))

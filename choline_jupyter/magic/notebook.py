@@ -37,7 +37,9 @@ from choline_jupyter.session.options import (
 from choline_jupyter.session.outcome import Outcome, raise_outcome
 from choline_jupyter.session.ranks import read_ranks
 from choline_jupyter.session.rent.wish import OPTIONS as WISHES
+from choline_jupyter.session.rerun import plan_again
 from choline_jupyter.session.results import check_names, list_told, read_names
+from choline_jupyter.session.resumption import Resumption, add_files, read_training, resume_job
 from choline_jupyter.session.usage import MAGIC, render_help
 from choline_jupyter.session.verbs import Verbs, find_version
 
@@ -86,9 +88,13 @@ class Notebook:
             self._perform(code, request)
 
     def _perform(self, code: str, request: CellRequest) -> None:
+        earlier = request.options.text("resume")
+        resumed = resume_job(self._bridge, earlier, self._agrees) if earlier else None
+        if resumed:
+            print(f"choline: goes on from {resumed.source}.", file=sys.stderr)
         stage, spec = self._open(request, code)
         self._imports.require(stage.session, spec, code, find_count(self._shell))
-        job = self._start(stage, code, request)
+        job = self._start(stage, code, request, resumed)
         if not request.options.has("detach"):
             meter = CostMeter(self._shell, self._bridge.engine.tenancy, stage.session.row)
             outcome = stage.follow(job, tick=meter.tick)
@@ -115,9 +121,26 @@ class Notebook:
             print(render_choices(self._consent.choose(foresee_notebook(self._shell), request.options)))
         elif request.verb == "get":
             self._get(request)
+        elif request.verb in ("resume", "rerun"):
+            self._run_again(request)
         else:
             print(self._verbs.perform(request, find_name(self._shell)))
             self._forget_ended()
+
+    def _run_again(self, request: VerbRequest) -> None:
+        """A job once more, from its last checkpoint or from the beginning, behind the cells that it relies on."""
+        spec = self._choose(CellRequest(request.options))
+        plan = plan_again(self._bridge, request, spec, self._luggage.transform, self._luggage.is_ours)
+        for sentence in plan.sentences:
+            print(f"choline: {sentence}.", file=sys.stderr)
+        for code, values in plan.runs:
+            self._perform(code, CellRequest(values))
+
+    def _agrees(self, question: str) -> bool:
+        return allows_input(self._shell) and self._screen.ask(f"{question} [y/N] ", False).strip().lower() in (
+            "y",
+            "yes",
+        )
 
     def _open(self, request: CellRequest, code: str) -> tuple[Stage, SessionSpec]:
         """The stage of the session asked for; one that is open in this process costs nothing to find."""
@@ -163,7 +186,7 @@ class Notebook:
         loop = getattr(getattr(self._shell, "kernel", None), "io_loop", None)
         return loop.add_callback if loop is not None else lambda function: function()
 
-    def _start(self, stage: Stage, cell: str, request: CellRequest) -> str:
+    def _start(self, stage: Stage, cell: str, request: CellRequest, resumed: Resumption | None) -> str:
         session = stage.session
         job = JobRow(
             make_identifier("j"), session.row.id, notebook=find_name(self._shell), cell_id=find_cell(self._shell),
@@ -175,6 +198,7 @@ class Notebook:
             "count": find_count(self._shell),
             "cwd": self._find_move(session.row.id),
             "allow_stdin": not job.detached and allows_input(self._shell),
+            "training": read_training(request.options, resumed),
         }
         if request.options.has("no-pull"):
             header["pull"] = False
@@ -184,7 +208,8 @@ class Notebook:
         wanted = request.options.text("out")
         if wanted is not None:
             self._awaited[job.id] = header["out"] = read_names(wanted)
-        packed = self._luggage.pack(session, cell, find_count(self._shell), request.options)
+        options = add_files(request.options, resumed)
+        packed = self._luggage.pack(session, cell, find_count(self._shell), options)
         self._bridge.post(session.run, job, cell, {**header, **packed.header}, packed.extra)
         self._screen.begin(msg_id)  # after sending: flushing the local streams takes as long as half a cell
         return job.id

@@ -46,16 +46,26 @@ Describe = Callable[[str], dict[str, Any]]
 
 
 class Checkpoints:
-    """`root` is the project's folder, `inbox` where pieces arrive; `describe(job)` says what its record is to hold besides."""
+    """`root` is the project's folder, `inbox` where pieces arrive; `describe(job)` says what its record is to hold besides.
 
-    def __init__(self, connection: Connection, session: str, root: Path, inbox: Path, describe: Describe) -> None:
+    `tell` takes sentences for whoever shows the session's events.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        session: str,
+        root: Path,
+        inbox: Path,
+        describe: Describe,
+        tell: Callable[[str], None],
+    ) -> None:
         self._connection, self._session, self._root, self._inbox = connection, session, root, inbox
-        self._describe = describe
+        self._describe, self._tell = describe, tell
         self._tree = Tree(str(root))
         self._waiting: list[tuple[Announced, str, str | None]] = []
         self._turn = asyncio.Lock()
         self._refused: set[str] = set()  # jobs that go on elsewhere
-        self.notices: list[str] = []
 
     def take(self, event: Event) -> bool:
         """Note an announcement; True where there is something to bring."""
@@ -65,7 +75,7 @@ class Checkpoints:
             fact = event.read_content()
             announced = read_announced(fact)
         except (ValueError, TypeError) as error:
-            self.notices.append(f"a checkpoint of that machine was not taken: {error}")
+            self._tell(f"a checkpoint of that machine was not taken: {error}")
             return False
         keep = fact.get("keep")
         self._waiting.append((announced, event.job, keep if isinstance(keep, str) else None))
@@ -77,7 +87,7 @@ class Checkpoints:
         self._waiting = [one for one in self._waiting if one[1] != job]
 
     async def bring(self) -> None:
-        """Bring what waits; what went wrong is among the notices."""
+        """Bring what waits; what goes wrong is told."""
         async with self._turn:
             while self._waiting:
                 lock = await self._seize()
@@ -109,12 +119,10 @@ class Checkpoints:
         except Refused:
             pass  # it has been superseded over there
         except CorruptBlob:
-            self.notices.append(f"checkpoint {announced.name} came damaged and was not kept")
+            self._tell(f"checkpoint {announced.name} came damaged and was not kept")
         except (HostError, DataError, OSError, EntryError) as error:
             why = getattr(error, "strerror", None) or error
-            self.notices.append(
-                f"checkpoint {announced.name} did not come home ({why}); `%choline pull {job}` tries again"
-            )
+            self._tell(f"checkpoint {announced.name} did not come home ({why}); `%choline pull {job}` tries again")
 
     async def _fetch(self, announced: Announced) -> int:
         """Have it in place; gives how many bytes that took."""

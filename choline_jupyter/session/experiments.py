@@ -59,7 +59,7 @@ def list_runs(store: EventStore, root: Path, text: str = "", limit: int = _MOST)
     for job in store.list_jobs(limit=1000):
         row = sessions.get(job.session)
         where = f"{row.provider}, {row.machine}" if row else "-"
-        if text.lower() in " ".join((job.id, job.name, job.code, job.state.value, where)).lower():
+        if text.lower() in f"{job.id} {job.name} {job.code} {job.state.value} {where}".lower():
             found.append(make_run(store, root, job, where))
         if len(found) == limit:
             break
@@ -88,7 +88,9 @@ def render_runs(runs: Sequence[Run]) -> str:
     """A table."""
     if not runs:
         return "No run is known. `%%choline` on top of a cell makes one."
-    rows = [("job", "when", "took", "state", "where", "GPU", "cost", "best", "loss", "checkpoint", "code")]
+    rows: list[tuple[str, ...]] = [
+        ("job", "when", "took", "state", "where", "GPU", "cost", "best", "loss", "checkpoint", "code")
+    ]
     rows += [_render_row(run) for run in runs]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(

@@ -66,6 +66,10 @@ class SessionFiles:
         self.notices += self._home.put(entry, file, job)
         file.unlink(missing_ok=True)
 
+    def note(self, sentence: str) -> None:
+        """Something else that is to be said."""
+        self.notices.append(sentence)
+
     def take_notices(self) -> list[str]:
         """What is to be said, once."""
         said, self.notices = self.notices, []

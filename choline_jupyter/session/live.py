@@ -139,7 +139,7 @@ class LiveSession:
         """Brings home what jobs save while they run."""
         root, inbox = self.files.sync.root, self._store.directory / "inbox"
         describe = partial(describe_job, self._store, self.row, self.packages, self.files.sync)
-        return Checkpoints(self.connection, self.row.id, root, inbox, describe)
+        return Checkpoints(self.connection, self.row.id, root, inbox, describe, self.files.note)
 
     async def learn_files(self) -> bool:
         """Whether the session works on this machine's own files, when the agent has said so. Raises HostError."""
@@ -150,8 +150,10 @@ class LiveSession:
 
     async def pull(self, announced: Sequence[Event]) -> list[str]:
         """Bring home all that these events announce; gives what to say of it. Raises HostError."""
-        for event in announced:
+        for event in [event for event in announced if event.kind is Kind.ARTIFACT]:
             await fetch_files(self.connection, self.files, self.files.take(event, is_asked=True), event.job)
+        if [event for event in announced if event.kind is Kind.CHECKPOINT and self.checkpoints.take(event)]:
+            await self.checkpoints.bring()
         return self.files.take_notices() or ["All files are home."]
 
     def list_fetched(self) -> list[Need]:

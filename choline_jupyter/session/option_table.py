@@ -105,7 +105,7 @@ class Table:
         return tuple(option for option in self.options if wanted.intersection(option.targets))
 
 
-_RUN = (CELL, SCRIPT)
+_RUN = (CELL, SCRIPT, "resume", "rerun")
 _FILES = (*_RUN, "files")
 _REACH = (*_RUN, "doctor", "offers", "stop")
 _RENT = (*_RUN, "offers")
@@ -142,7 +142,13 @@ TABLE = Table(
         Option("with", Kind.LIST, "files and folders that go along, whatever is found in the code", _FILES),
         Option("without", Kind.LIST, "files that stay here, in the syntax of .gitignore", _FILES, "PATTERN,..."),
         Option("no-pull", Kind.FLAG, "leave what the job writes over there", _RUN),
-        Option("out", Kind.TEXT, "bring these variables here when the cell ends", (CELL,), "NAME,..."),
+        Option(
+            "out", Kind.TEXT, "bring these variables here when the cell ends", (CELL, "resume", "rerun"), "NAME,..."
+        ),
+        Option("resume", Kind.TEXT, "go on where this job's checkpoints end", (CELL, SCRIPT), "JOB", NAME_LENGTH),
+        Option("keep", Kind.TEXT, "which checkpoints stay here (default: last=3,best=loss)", _RUN, "POLICY"),
+        Option("checkpoint", Kind.LIST, "files that are checkpoints, too, whatever their names", _RUN, "PATTERN,..."),
+        Option("sort", Kind.TEXT, "by time, loss or duration", ("runs",), "KEY"),
         Option("detach", Kind.FLAG, "start the job and return at once; it goes on by itself", _RUN),
         Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _RUN),
         Option("all", Kind.FLAG, "every session", ("stop",), instead_of="SESSION"),
@@ -166,6 +172,22 @@ TABLE = Table(
             "files",
             "the files that go along, why, and what stays here",
             (Positional("SCRIPT", limit=1000),),
+        ),
+        Verb(
+            "runs",
+            "what has run, how far it came and how well; two jobs are compared",
+            (Positional("WORD", is_many=True),),
+        ),
+        Verb(
+            "rerun",
+            "run a job again as it was, and say what is no longer the same",
+            (Positional("JOB", required=True),),
+        ),
+        Verb("checkpoints", "the checkpoints that are here, and what they were made of", (Positional("JOB"),)),
+        Verb(
+            "resume",
+            "go on with a job from its last checkpoint, here or elsewhere",
+            (Positional("JOB", required=True),),
         ),
         Verb("pull", "bring home what a job has written", (Positional("JOB", required=True),)),
         Verb("offers", "what machines there are, what they have and cost"),

@@ -89,6 +89,7 @@ def tell_fetched(session: LiveSession) -> None:
     """What is to be said of files that a job has asked for while it ran."""
     for sentence in session.served.take_notices():
         tell(f"choline: {sentence}.\n")
+    tell_notices(session)
 
 
 def explain_death(fact: dict[str, Any]) -> CholineError:

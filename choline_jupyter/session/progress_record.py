@@ -55,7 +55,7 @@ class Progress:
             end = self.find_last(last)
             if end and len(pairs) > 1 and pairs[-1][0] > pairs[0][0] and pairs[-1][1] > pairs[0][1]:
                 pace = (pairs[-1][1] - pairs[0][1]) / (pairs[-1][0] - pairs[0][0])
-                return max(0.0, (end - pairs[-1][0]) * pace)
+                return max(0.0, (float(end) - pairs[-1][0]) * pace)
         return None
 
 

@@ -1,7 +1,7 @@
 """Training in text: epochs, steps and metrics that programs print, in the styles of the frameworks.
 
-Used by `session.progress_record`. Cautious: a line counts when it has a metric that trainings have and a place (an epoch or a step) in the
-form of one of the styles; a bar alone is progress of something, never an epoch.
+Used by `session.progress_record`. Cautious: a line counts when it has a metric that trainings have and a place (an epoch or a
+step) in the form of one of the styles; a bar alone is progress of something, never an epoch.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ _METRIC = re.compile(
 _FOREIGN = re.compile(r"[A-Za-z]{2,}\s\Z")  # in "packet loss 0" the loss is of packets
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 _EPOCH = re.compile(
-    r"(?<![\w.-])epoch['\"]?\s*(?:\(train\)\s*|\(val\)\s*)?[\s:#=\[('\"]*(\d{1,6}(?:\.\d+)?)\s*(?:(?:/|of)\s*(\d{1,6}))?(?![\d.]*\d{4})",
+    r"(?<![\w.-])epoch['\"]?\s*(?:\((?:train|val)\)\s*)?[\s:#=\[('\"]*(\d{1,6}(?:\.\d+)?)\s*(?:(?:/|of)\s*(\d{1,6}))?"
+    r"(?![\d.]*\d{4})",
     re.IGNORECASE,
 )
 _STEP = re.compile(
-    r"(?<![\w.-])(?:global[_ ]?steps?|steps?|iters?|iterations?|batch(?:es)?|updates?|round)['\"]?[\s:#=\[(]*(\d{1,12})\s*(?:/\s*(\d{1,12}))?",
+    r"(?<![\w.-])(?:global[_ ]?steps?|steps?|iters?|iterations?|batch(?:es)?|updates?|round)['\"]?[\s:#=\[(]*(\d{1,12})"
+    r"\s*(?:/\s*(\d{1,12}))?",
     re.IGNORECASE,
 )
 _TQDM = re.compile(r"\|\s*(\d+)/(\d+)\s*\[")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 from choline_jupyter.errors import RequestError, UnknownJob, UnknownSession
@@ -15,13 +16,17 @@ from choline_jupyter.model.event import Kind
 from choline_jupyter.model.session import SessionRow
 from choline_jupyter.providers.provider import Access
 from choline_jupyter.session.bridge import Bridge
+from choline_jupyter.session.checkpoint_list import render_checkpoints
 from choline_jupyter.session.doctor import examine
+from choline_jupyter.session.experiments import compare_runs, list_runs, make_run, render_runs, sort_runs
 from choline_jupyter.session.host_check import examine_host
 from choline_jupyter.session.keeping import find_keeper
 from choline_jupyter.session.login import log_in
 from choline_jupyter.session.machine import Way, find_way
 from choline_jupyter.session.offers import collect_offers, render_offers
 from choline_jupyter.session.options import VerbRequest
+from choline_jupyter.session.progress_record import read_progress, render_progress
+from choline_jupyter.session.project import find_project
 from choline_jupyter.session.prompts import Answer
 from choline_jupyter.session.rent.ledger_report import render_budget, write_csv
 from choline_jupyter.session.rent.limits import read_settings
@@ -29,6 +34,7 @@ from choline_jupyter.session.rent.suppliers import load_rented
 from choline_jupyter.session.rent.verbs import look_around, show_market, sweep
 from choline_jupyter.session.rent.wish import is_wish, read_wish
 from choline_jupyter.session.report import render_logs, render_status
+from choline_jupyter.session.resumption import check_job
 
 _Result = TypeVar("_Result")
 
@@ -58,7 +64,17 @@ class Verbs:
         machines = {(row.provider, row.machine) for row in sessions if row.state.is_open}
         agents = {machine: self._ask(provider, machine) for provider, machine in machines}
         text = render_status(sessions, store.list_jobs(limit=20), agents, find_keeper())
-        return "\n".join([text, *(["", "Rented machines", *rented] if rented else [])])
+        return "\n".join([text, *self._list_progress(), *(["", "Rented machines", *rented] if rented else [])])
+
+    def _list_progress(self) -> list[str]:
+        """How far the jobs are that run."""
+        store = self._bridge.engine.store
+        store.flush()
+        running = [job for job in store.list_jobs(limit=20) if job.state.is_open]
+        shown = [(job.id, render_progress(read_progress(store.read_job(job.id)), is_running=True)) for job in running]
+        return (
+            ["", "Progress", *(f"  {job}  {text}" for job, text in shown if text)] if any(t for _, t in shown) else []
+        )
 
     def _logs(self, request: VerbRequest, here: str) -> str:
         store = self._bridge.engine.store
@@ -145,11 +161,37 @@ class Verbs:
             raise UnknownJob(f"There is no job {request.positionals[0]!r}.", "`choline status` lists the newest.")
         row = next(row for row in engine.store.list_sessions() if row.id == job.session)
         engine.store.flush()
-        announced = [event for event in engine.store.read_job(job.id) if event.kind is Kind.ARTIFACT]
+        announced = [event for event in engine.store.read_job(job.id) if event.kind in (Kind.ARTIFACT, Kind.CHECKPOINT)]
         if not announced:
             return f"Job {job.id} has written no file into the project's folder."
         session = self._call(engine.join(row, follow=False))
         return "\n".join(self._call(session.pull(announced)))
+
+    def _checkpoints(self, request: VerbRequest, here: str) -> str:
+        job = request.positionals[0] if request.positionals else ""
+        return render_checkpoints(_find_root(here), check_job(job) if job else "")
+
+    def _runs(self, request: VerbRequest, here: str) -> str:
+        """A table; two jobs' names compare them."""
+        store, words = self._bridge.engine.store, request.positionals
+        jobs = [store.find_job(word) for word in words if word.startswith("j-")]
+        if len(words) == 2 and all(jobs) and len(jobs) == 2:
+            first, second = (make_run(store, _find_root(here), job, "") for job in jobs if job)
+            return compare_runs(first, second)
+        return render_runs(
+            sort_runs(list_runs(store, _find_root(here), " ".join(words)), request.options.text("sort") or "time")
+        )
+
+    def _resume(self, request: VerbRequest, here: str) -> str:
+        raise RequestError(
+            "A notebook's job is resumed in its notebook.",
+            f"There: %choline resume {request.positionals[0]}. A script: choline SCRIPT.py --resume {request.positionals[0]}",
+        )
+
+    def _rerun(self, request: VerbRequest, here: str) -> str:
+        raise RequestError(
+            "A notebook's job is run again in its notebook.", f"There: %choline rerun {request.positionals[0]}"
+        )
 
     def _files(self, request: VerbRequest, here: str) -> str:
         raise RequestError("A script's files are shown by the command.", f"Run: choline files {request.positionals[0]}")
@@ -202,6 +244,12 @@ def _list_names(rows: list[SessionRow]) -> list[str]:
     """What to call each: its name, or its machine where several have the name."""
     names = [row.name for row in rows]
     return [row.name if names.count(row.name) == 1 else row.machine for row in rows]
+
+
+def _find_root(here: str) -> Path:
+    """The project around a notebook or folder."""
+    path = Path(here)
+    return find_project(path.parent if path.suffix == ".ipynb" else path)
 
 
 def find_version() -> str:

@@ -1,60 +1,95 @@
-"""Checkpoints of a cell come home while it runs."""
+"""Checkpoints of a cell come home while it runs, whole, with what they were made of."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.kernels.driven_kernel import DrivenKernel
 from tests.e2e.kernels.isolation import Isolation
+from tests.e2e.training.notebook import APART, LOCAL, expect_whole, find_job, finish, list_home, succeed
 from tests.namespaces import needs_namespaces
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
+EACH = pytest.mark.parametrize("head", [LOCAL, pytest.param(APART, marks=needs_namespaces)], ids=["here", "apart"])
 TRAINING = """
 import torch
-from choline_jupyter import checkpoint, log, resume
+from choline_jupyter import checkpoint, log
 torch.manual_seed(1)
 rate = 0.01
 model = torch.nn.Linear(600, 600)
 optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
-start = resume(model=model, optimizer=optimizer).step + 1
-for step in range(start, 4):
+for step in range(5):
     loss = model(torch.randn(8, 600)).square().mean()
     optimizer.zero_grad(); loss.backward(); optimizer.step()
-    log(step=step, total=4, loss=loss)
+    log(step=step, total=5, loss=loss)
     checkpoint(step, loss=loss, model=model, optimizer=optimizer)
-start
 """
 
 
-def list_home(isolation: Isolation) -> list[Path]:
-    """The checkpoints of the newest job at home, oldest first."""
-    folders = sorted((isolation.folder / "checkpoints").iterdir(), key=lambda path: path.stat().st_mtime)
-    return sorted(path for path in folders[-1].iterdir() if not path.name.endswith(".json"))
-
-
-def expect_whole(path: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(path.with_name(path.name + ".json").read_text())
-    assert record["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert record["size"] == path.stat().st_size
-    return record
-
-
-@pytest.mark.parametrize("head", ["%%choline\n", pytest.param("%%choline --isolated\n", marks=needs_namespaces)])
+@EACH
 def test_the_last_checkpoints_are_home(kernel: DrivenKernel, isolation: Isolation, head: str) -> None:
-    run = kernel.run(head + TRAINING)
-    assert run.reply["status"] == "ok", run.reply
-    kernel.run("from choline_jupyter.session.bridge import get_bridge\nbridge = get_bridge()")
-    kernel.run("[bridge.call(session.finish_fetches()) for session in bridge.engine.sessions.values()]")
-    home = list_home(isolation)
-    assert {path.name for path in home} >= {f"step-000000000{step}.pt" for step in (1, 2, 3)}
-    record = expect_whole(home[-1])
-    assert record["step"] == 3
-    assert record["parameters"] == {"rate": 0.01}
-    assert record["cost"] is None
-    assert record["received"] < 0.95 * record["size"]  # 0 where it was written at home, a difference elsewhere
+    succeed(kernel, head + TRAINING)
+    assert finish(kernel) == "[]"
+    job = find_job(kernel)
+    home = list_home(isolation, job)
+    assert [path.name for path in home[-3:]] == [f"step-000000000{step}.pt" for step in (2, 3, 4)]
+    records = [expect_whole(path) for path in home]
+    assert records[-1]["step"] == 4
+    assert records[-1]["parameters"] == {"rate": 0.01}
+    assert records[-1]["cost"] is None
+    assert [line for line in records[-1]["packages"] if line.startswith("torch==")]
+    assert records[-1]["received"] < 0.95 * records[-1]["size"]  # 0 where it is written at home, elsewhere a difference
+    listed = succeed(kernel, f"%choline checkpoints {job}").read()
+    assert "step 4" in listed
+    assert "rate=0.01" in listed
+    assert "cost so far: not known" in listed
+    assert "step 4" in succeed(kernel, "%choline runs").read()
+
+
+@needs_namespaces
+def test_what_the_code_saves_by_itself_is_noticed(kernel: DrivenKernel, isolation: Isolation) -> None:
+    code = """
+import torch
+from torch import nn
+import torch.distributed.checkpoint as dcp
+from safetensors.torch import save_file
+net = nn.Linear(300, 300)
+torch.save(net.state_dict(), "net.pt")
+save_file(net.state_dict(), "out/net.safetensors") if __import__("os").makedirs("out") is None else 0
+dcp.save({"net": net.state_dict()}, checkpoint_id="sharded", no_dist=True)
+open("weights.mine", "wb").write(b"x" * 1000)
+open("broken.pt", "wb").write(b"PK\\x03\\x04" + b"y" * 1000)
+"""
+    succeed(kernel, APART.rstrip() + " --checkpoint *.mine\n" + code)
+    finish(kernel)
+    home = list_home(isolation, find_job(kernel))
+    sources = {expect_whole(path)["source"] for path in home}
+    assert sources == {"net.pt", "out/net.safetensors", "sharded", "weights.mine"}
+    [sharded] = [path for path in home if path.is_dir()]
+    assert {inside.name for inside in sharded.iterdir()} >= {".metadata", "__0_0.distcp"}
+
+
+@needs_namespaces
+def test_a_policy_says_what_stays(kernel: DrivenKernel, isolation: Isolation) -> None:
+    code = TRAINING.replace("loss=loss, model", "loss=abs(step - 1) + 1.0, model")
+    succeed(kernel, APART.rstrip() + " --keep last=1,best=loss\n" + code)
+    finish(kernel)
+    names = [path.name for path in list_home(isolation, find_job(kernel))]
+    assert names == ["step-0000000001.pt", "step-0000000004.pt"]
+
+
+def test_a_policy_that_makes_no_sense_is_refused(kernel: DrivenKernel) -> None:
+    run = kernel.run("%%choline --keep last=never\n1")
+    assert run.reply["status"] == "error"
+    assert "--keep 'last=never' is not understood" in run.reply["evalue"]
+
+
+@needs_namespaces
+def test_programs_that_a_cell_starts_may_checkpoint_too(kernel: DrivenKernel, isolation: Isolation) -> None:
+    Path(isolation.folder / "train.py").write_text(TRAINING)
+    succeed(kernel, APART + "import subprocess, sys\nsubprocess.run([sys.executable, 'train.py'], check=True)")
+    finish(kernel)
+    assert list_home(isolation, find_job(kernel))[-1].name == "step-0000000004.pt"
