@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from choline_jupyter.agent.blob_folder import BlobFolder
-from choline_jupyter.store.difference import list_codecs, write_difference
+from choline_jupyter.store.difference import DifferenceError, list_codecs, write_difference
 from choline_jupyter.store.tensor_map import list_spans, pair_spans
 
 _KEPT = 3
@@ -51,7 +51,7 @@ class CheckpointCoding:
         self._blobs.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             return self._make(kind, path, base, scratch)
-        except OSError:  # no room, or the base is gone
+        except (OSError, DifferenceError):  # no room, or the base is gone
             return None
         finally:
             scratch.unlink(missing_ok=True)

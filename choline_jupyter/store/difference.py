@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import mmap
 import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -59,8 +57,8 @@ def write_difference(
 ) -> None:
     """What turns `old` into `new`. `spans` pairs tensors of the new file, in its order, with those of the old one."""
     chosen = next(one for one in _list_codecs() if one.name == codec)
-    with _map(new) as data, _map(old) as base:
-        write(_HEAD.pack(_MAGIC, len(data), len(base)))
+    with _File(new) as data, _File(old) as base:
+        write(_HEAD.pack(_MAGIC, data.size, base.size))
         coder, position = _Coder(data, base, chosen, write), 0
         for span, twin in spans:
             coder.add_bytes(position, span.offset)
@@ -69,41 +67,43 @@ def write_difference(
                 coder.add_bytes(span.offset, position)
             else:
                 coder.add_tensor(span, twin.offset)
-        coder.add_bytes(position, len(data))
+        coder.add_bytes(position, data.size)
         coder.close()
 
 
 def read_difference(read: Callable[[int], bytes], old: Path, size: int) -> Iterator[bytes]:
     """The pieces of the new file, `size` bytes in all. Raises DifferenceError."""
     codecs = {one.number: one for one in _list_codecs()}
-    with _map(old) as base:
+    with _File(old) as base:
         magic, whole, base_size = _HEAD.unpack(_take(read, _HEAD.size))
-        if (magic, whole, base_size) != (_MAGIC, size, len(base)):
+        if (magic, whole, base_size) != (_MAGIC, size, base.size):
             raise DifferenceError("this is no difference to that file")
         done = 0
         while done < size:
             kind, width, length, offset = _PART.unpack(_take(read, _PART.size))
-            if not 0 < length <= size - done or (kind != _BYTES and offset + length > len(base)):
+            if not 0 < length <= size - done or (kind != _BYTES and offset + length > base.size):
                 raise DifferenceError("it leads out of its files")
             done += length
             if kind == _SAME:
                 for start in range(offset, offset + length, _PIECE):
-                    yield bytes(base[start : min(start + _PIECE, offset + length)])
+                    yield base.read(start, min(_PIECE, offset + length - start))
             else:
-                yield _read_piece(read, kind, width, length, base[offset : offset + length], codecs)
+                if length > _PIECE:
+                    raise DifferenceError("a part of it makes no sense")
+                yield _read_piece(read, kind, width, length, base.read(offset, length) if kind == _DIFFERENT else b"", codecs)
 
 
 class _Coder:
     """Writes parts; neighbours that have not changed become one."""
 
-    def __init__(self, data: Any, base: Any, codec: Codec, write: Callable[[bytes], object]) -> None:
+    def __init__(self, data: _File, base: _File, codec: Codec, write: Callable[[bytes], object]) -> None:
         self._data, self._base, self._codec, self._write = data, base, codec, write
         self._same = (0, 0)  # offset in the base and length of what waits
 
     def add_bytes(self, start: int, end: int) -> None:
         """What has no counterpart; headers mostly."""
         for begin in range(start, end, _PIECE):
-            piece = self._data[begin : min(begin + _PIECE, end)]
+            piece = self._data.read(begin, min(_PIECE, end - begin))
             self._flush()
             self._write(_PART.pack(_BYTES, 1, len(piece), 0))
             self._write_plane(piece)
@@ -112,8 +112,8 @@ class _Coder:
         """Numbers, against those at `offset` of the base."""
         for begin in range(0, span.length, _PIECE):
             length = min(_PIECE, span.length - begin)
-            new = self._data[span.offset + begin : span.offset + begin + length]
-            old = self._base[offset + begin : offset + begin + length]
+            new = self._data.read(span.offset + begin, length)
+            old = self._base.read(offset + begin, length)
             if new == old:
                 self._add_same(offset + begin, length)
                 continue
@@ -198,7 +198,7 @@ def _order(numbers: Any, shift: int) -> Any:
 def _read_piece(
     read: Callable[[int], bytes], kind: int, width: int, length: int, old: Any, codecs: dict[int, Codec]
 ) -> bytes:
-    if length > _PIECE or kind not in (_DIFFERENT, _BYTES) or width not in _WIDTHS or length % width:
+    if kind not in (_DIFFERENT, _BYTES) or width not in _WIDTHS or length % width:
         raise DifferenceError("a part of it makes no sense")
     if kind == _BYTES:
         return _read_plane(read, length, codecs)
@@ -266,11 +266,22 @@ def _inflate(data: bytes, length: int) -> bytes:
     return zlib.decompressobj(-15).decompress(data, max(1, length))
 
 
-@contextmanager
-def _map(path: Path) -> Iterator[Any]:
-    with open(path, "rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            yield memoryview(b"")
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-            yield view
+class _File:
+    """A file's bytes by their place. Read, not mapped: a file that is cut short meanwhile must not end the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.size = os.fstat(self._fd).st_size
+
+    def __enter__(self) -> _File:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        os.close(self._fd)
+
+    def read(self, offset: int, count: int) -> bytes:
+        """So many bytes; raises DifferenceError where they are not there any more."""
+        data = os.pread(self._fd, count, offset)
+        if len(data) != count:
+            raise DifferenceError("a file has changed meanwhile")
+        return data
