@@ -14,6 +14,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -57,7 +58,7 @@ def write_difference(
 ) -> None:
     """What turns `old` into `new`. `spans` pairs tensors of the new file, in its order, with those of the old one."""
     chosen = next(one for one in _list_codecs() if one.name == codec)
-    with _File(new) as data, _File(old) as base:
+    with closing(_File(new)) as data, closing(_File(old)) as base:
         write(_HEAD.pack(_MAGIC, data.size, base.size))
         coder, position = _Coder(data, base, chosen, write), 0
         for span, twin in spans:
@@ -74,7 +75,7 @@ def write_difference(
 def read_difference(read: Callable[[int], bytes], old: Path, size: int) -> Iterator[bytes]:
     """The pieces of the new file, `size` bytes in all. Raises DifferenceError."""
     codecs = {one.number: one for one in _list_codecs()}
-    with _File(old) as base:
+    with closing(_File(old)) as base:
         magic, whole, base_size = _HEAD.unpack(_take(read, _HEAD.size))
         if (magic, whole, base_size) != (_MAGIC, size, base.size):
             raise DifferenceError("this is no difference to that file")
@@ -90,7 +91,9 @@ def read_difference(read: Callable[[int], bytes], old: Path, size: int) -> Itera
             else:
                 if length > _PIECE:
                     raise DifferenceError("a part of it makes no sense")
-                yield _read_piece(read, kind, width, length, base.read(offset, length) if kind == _DIFFERENT else b"", codecs)
+                yield _read_piece(
+                    read, kind, width, length, base.read(offset, length) if kind == _DIFFERENT else b"", codecs
+                )
 
 
 class _Coder:
@@ -273,10 +276,7 @@ class _File:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.size = os.fstat(self._fd).st_size
 
-    def __enter__(self) -> _File:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
+    def close(self) -> None:
         os.close(self._fd)
 
     def read(self, offset: int, count: int) -> bytes:

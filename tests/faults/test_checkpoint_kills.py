@@ -15,4 +15,6 @@ def test_killed_at_a_hundred_system_calls(tmp_path: Path) -> None:
     found = list(kill_everywhere(tmp_path, 100))
     assert len(found) == 100
     assert {step for _, step in found} == {2, 3}
-    assert [step for _, step in found] == sorted(step for _, step in found)  # there is one moment at which it is committed
+    assert [step for _, step in found] == sorted(
+        step for _, step in found
+    )  # there is one moment at which it is committed

@@ -62,7 +62,9 @@ def test_a_checkpoint_is_made_from_the_one_before(codec: str, form: str, tmp_pat
 @pytest.mark.parametrize("width", [1, 2, 4, 8])
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 3000))
 @settings(max_examples=20, deadline=None)
-def test_any_bits_come_back(codec: str, width: int, seed: int, count: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_bits_come_back(
+    codec: str, width: int, seed: int, count: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     folder = tmp_path_factory.mktemp("bits")
     rng = np.random.default_rng(seed)
     old, new = folder / "old", folder / "new"

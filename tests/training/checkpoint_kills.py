@@ -5,11 +5,11 @@ Used by test_kills.py for some places and by tests/faults/test_checkpoint_kills.
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,7 +24,14 @@ KEPT = 2
 def write(folder: Path, step: int) -> None:
     """One checkpoint, as the thread writes it."""
     state = {"value": torch.full((20_000,), float(step))}
-    record = {"step": step, "epoch": None, "at": time.time(), "preview": False, "loss": None, "metrics": {}}
+    record: dict[str, Any] = {
+        "step": step,
+        "epoch": None,
+        "at": time.time(),
+        "preview": False,
+        "loss": None,
+        "metrics": {},
+    }
     _write(Order(folder, "", KEPT), {"format": 1, "step": step, "epoch": None, "objects": state, "rng": {}}, record)
 
 
@@ -46,5 +53,5 @@ def kill_everywhere(tmp_path: Path, tries: int) -> Iterator[tuple[int, int]]:
         assert newest.record["step"] == step
         write(folder, 4)  # and what was left does not disturb the next one
         assert find_newest(folder, EXACT) is not None
-        assert not [name for name in os.listdir(folder) if name.endswith(".part") and "0004" in name]
+        assert not list(folder.glob(".*0004*.part"))
         yield place, step

@@ -31,7 +31,7 @@ def train(model: torch.nn.Module, optimizer: torch.optim.Optimizer, sampler: tor
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    return loss.item()
+    return float(loss.item())
 
 
 def make() -> tuple[torch.nn.Module, torch.optim.Optimizer, torch.Generator]:
@@ -111,7 +111,9 @@ class _Odd:
     pass
 
 
-@pytest.mark.parametrize("value", [_Odd(), {"a": _Odd()}, [print], {_Odd(): 1}], ids=["object", "in", "function", "key"])
+@pytest.mark.parametrize(
+    "value", [_Odd(), {"a": _Odd()}, [print], {_Odd(): 1}], ids=["object", "in", "function", "key"]
+)
 def test_what_could_not_be_loaded_again_is_refused_at_once(folder: Path, value: Any) -> None:
     with pytest.raises(TypeError, match="thing"):
         checkpoint(1, thing=value)
@@ -144,7 +146,9 @@ def test_tied_weights_stay_one() -> None:
     assert found["a"].data_ptr() == found["b"].data_ptr()
 
 
-def test_a_full_disk_costs_this_checkpoint_and_not_the_training(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_costs_this_checkpoint_and_not_the_training(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     checkpoint(1, value=torch.zeros(10))
     finish()
     code = f"""
