@@ -26,6 +26,7 @@ SECTIONS = (
     "Foresight",
     "Files on demand",
     "Money",
+    "Checkpoints",
     "Memory",
     "Loading",
 )
