@@ -36,8 +36,10 @@ _POLL = 500  # ms between looks where the system does not tell
 class TrainingFeed:
     """`workspace` is None in a session that has the client's own files: there checkpoints are home when they are written."""
 
-    def __init__(self, journal: JournalWriter, folder: Path, blobs: Path, workspace: Optional[Workspace]) -> None:
-        self._journal, self._workspace = journal, workspace
+    def __init__(
+        self, journal: JournalWriter, folder: Path, blobs: Path, workspace: Optional[Workspace], rank: int = 0
+    ) -> None:
+        self._journal, self._workspace, self._rank = journal, workspace, rank
         self._blobs = BlobFolder(blobs)
         self._told = folder / "told.jsonl"
         self._read = 0
@@ -52,6 +54,8 @@ class TrainingFeed:
 
     def begin(self, job: str, attempt: int, wish: Any) -> dict[str, str]:
         """A job begins; gives what its processes find in their environment. `wish`: what the client has said of it."""
+        if self._rank:  # of several the first one tells
+            return {}
         if not isinstance(wish, dict) or not job or not _NAME.match(str(wish.get("name", ""))):
             return {}
         root = self._workspace.root if self._workspace else str(wish.get("root", ""))
@@ -101,7 +105,9 @@ class TrainingFeed:
         threading.Thread(target=self._run, name="choline-training", daemon=True).start()
 
     def _run(self) -> None:
-        """In the thread, until the process ends."""
+        """In the thread, until the process ends; it works when the training leaves the processor to it."""
+        with suppress(OSError, AttributeError):  # Linux has priorities for threads
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         poll = select.poll()
         watch: Optional[FileWatch] = None
         with suppress(OSError, AttributeError):  # other systems than Linux are asked now and then

@@ -70,27 +70,28 @@ def make_samples(*values: float) -> Samples:
 @pytest.mark.parametrize("kind", sorted(GOALS))
 def test_bytes_of_a_checkpoint(kind: str, files: Path, tmp_path: Path, report: Report) -> None:
     exact, preview = GOALS[kind]
-    shares, rates, back, peers, previews = Samples(), Samples(), Samples(), Samples(), Samples()
-    old = files / f"{kind}-0.pt"
-    size = old.stat().st_size
+    rates, back = Samples(), Samples()
+    old, size = files / f"{kind}-0.pt", 0
     for steps in ("1", "10"):
         new = files / f"{kind}-{steps}.pt"
+        size = new.stat().st_size
         for _ in range(choose(3, 1)):
             data, seconds = code(new, old)
             rates.add(size / seconds / 1e6)
             start = time.process_time()
             assert b"".join(read_difference(io.BytesIO(data).read, old, size)) == new.read_bytes()
             back.add(size / (time.process_time() - start) / 1e6)
-        shares.add(len(data) / size)
-        peers.add(count_rsync(new, old, tmp_path))
-        before = files / f"{kind}-0-preview.pt"
-        previews.add(len(code(files / f"{kind}-{steps}-preview.pt", before)[0]) / size)
-    what = f"{kind}, 1 and 10 steps apart, {size / 1e6:.0f} MB"
+        share, peer = make_samples(len(data) / size), make_samples(count_rsync(new, old, tmp_path))
+        small = code(files / f"{kind}-{steps}-preview.pt", files / f"{kind}-0-preview.pt")[0]
+        apart = f"{kind}, {steps} {'step' if steps == '1' else 'steps'} apart"
+        report.add(
+            SECTION,
+            Row(f"{apart}: bytes sent", share, peer, "rsync", Goal(exact), SHARE),
+            Row(f"{apart}: preview in bfloat16", make_samples(len(small) / size), goal=Goal(preview), unit=SHARE),
+        )
+    what = f"{kind}, {size / 1e6:.0f} MB"
     report.add(
         SECTION,
-        Row(f"{what}: bytes sent", shares, goal=Goal(exact), unit=SHARE),
-        Row(f"{what}: bytes sent", shares, peers, "rsync", unit=SHARE),
-        Row(f"{what}: preview in bfloat16", previews, goal=Goal(preview), unit=SHARE),
         Row(f"{what}: coding on one core, {list_codecs()[0]}", rates, goal=Goal(200, is_least=True), unit=RATE),
         Row(f"{what}: decoding and checking", back, unit=RATE),
     )

@@ -21,8 +21,8 @@ from choline_jupyter.agent.training_feed import TrainingFeed
 from choline_jupyter.agent.workspace import Workspace
 from choline_jupyter.training import checkpoint, finish
 
-WIDTH, LAYERS, WORDS = 512, 6, 4096
-ROUNDS = 5
+WIDTH, LAYERS, WORDS = 384, 4, 4096
+ROUNDS = 3
 JOB = "j-0000000-00000000"
 
 
