@@ -45,4 +45,4 @@ def test_what_cannot_be_resumed_is_said(terminal: Terminal) -> None:
     script = terminal.write("train.py", SCRIPT)
     assert "There is no job 'j-none'" in terminal.run(script, "--resume", "j-none").err
     assert terminal.run("checkpoints", "../..").err.startswith("'../..' is no job.")
-    assert "There is no job" in terminal.run("resume", "j-none").err
+    assert "choline SCRIPT.py --resume j-none" in terminal.run("resume", "j-none").err
