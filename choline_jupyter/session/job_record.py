@@ -6,6 +6,7 @@ Called by `session.live` for each job and each checkpoint, by `session.rerun` to
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import hashlib
 import json
@@ -14,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.session.project import find_project
 from choline_jupyter.store.difference import list_codecs
 
@@ -47,6 +49,20 @@ def describe_job(
         "where": f"{row.provider}, {row.machine}",
         "cost": None,
     }
+
+
+def close_job(row: JobRow, reply: dict[str, Any], at: float) -> JobRow:
+    """The row of a job that has ended with this reply."""
+    is_ok = reply.get("status") == "ok"
+    return dataclasses.replace(
+        row,
+        state=JobState.DONE if is_ok else JobState.FAILED,
+        ended_at=at,
+        status=str(reply.get("status", "")),
+        ename=str(reply.get("ename", "")),
+        evalue=str(reply.get("evalue", "")),
+        execution_count=reply.get("execution_count"),
+    )
 
 
 def digest_manifest(files: dict[str, str]) -> str:

@@ -34,7 +34,7 @@ from choline_jupyter.session.fetched_files import FetchedFiles
 from choline_jupyter.session.file_service import FileService, make_service
 from choline_jupyter.session.files import SessionFiles
 from choline_jupyter.session.follower import Follower
-from choline_jupyter.session.job_record import describe_job, make_wish
+from choline_jupyter.session.job_record import close_job, describe_job, make_wish
 from choline_jupyter.session.provision import provide
 from choline_jupyter.wire.frame import Type
 
@@ -290,7 +290,7 @@ class LiveSession:
             self.files.sync.drop(map(str, fact["files"]))
             return
         if fact.get("state") == "done":
-            row = _close(row, fact["reply"], event.at)
+            row = close_job(row, fact["reply"], event.at)
             self._remember_fetched()
         elif fact.get("state") in _ENDINGS and row.state.is_open:
             row = dataclasses.replace(row, state=_ENDINGS[fact["state"]], ended_at=event.at, status="error")
@@ -396,16 +396,3 @@ def is_end(event: Event) -> bool:
 def is_rank_end(event: Event) -> bool:
     """Whether one of several ranks has ended the event's job."""
     return event.kind is Kind.STATE and bool(event.job) and event.read_content().get("state") == "rank_done"
-
-
-def _close(row: JobRow, reply: dict[str, Any], at: float) -> JobRow:
-    is_ok = reply.get("status") == "ok"
-    return dataclasses.replace(
-        row,
-        state=JobState.DONE if is_ok else JobState.FAILED,
-        ended_at=at,
-        status=str(reply.get("status", "")),
-        ename=str(reply.get("ename", "")),
-        evalue=str(reply.get("evalue", "")),
-        execution_count=reply.get("execution_count"),
-    )

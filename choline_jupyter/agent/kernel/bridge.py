@@ -150,7 +150,20 @@ class Bridge:
             "allow_stdin": head.get("allow_stdin", True),
             "stop_on_error": False,
         }
-        keys = ("count", "cwd", "names", "file", "files", "pull", "out", "layer", "training", "on", "is_whole", "generation")
+        keys = (
+            "count",
+            "cwd",
+            "names",
+            "file",
+            "files",
+            "pull",
+            "out",
+            "layer",
+            "training",
+            "on",
+            "is_whole",
+            "generation",
+        )
         metadata = {"choline": {key: head.get(key) for key in keys}}
         self._send(self._shell, "execute_request", content, head["msg_id"], metadata, [frame.body[end:]])
 
