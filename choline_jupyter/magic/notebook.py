@@ -37,7 +37,7 @@ from choline_jupyter.session.options import (
 from choline_jupyter.session.outcome import Outcome, raise_outcome
 from choline_jupyter.session.ranks import read_ranks
 from choline_jupyter.session.rent.wish import OPTIONS as WISHES
-from choline_jupyter.session.rerun import plan_again
+from choline_jupyter.session.rerun import as_cell, plan_again
 from choline_jupyter.session.results import check_names, list_told, read_names
 from choline_jupyter.session.resumption import Resumption, add_files, read_training, resume_job
 from choline_jupyter.session.usage import MAGIC, render_help
@@ -129,7 +129,7 @@ class Notebook:
 
     def _run_again(self, request: VerbRequest) -> None:
         """A job once more, from its last checkpoint or from the beginning, behind the cells that it relies on."""
-        spec = self._choose(CellRequest(request.options))
+        spec = self._choose(CellRequest(as_cell(request.options)))
         plan = plan_again(self._bridge, request, spec, self._luggage.transform, self._luggage.is_ours)
         for sentence in plan.sentences:
             print(f"choline: {sentence}.", file=sys.stderr)

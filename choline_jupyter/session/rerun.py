@@ -21,6 +21,7 @@ from choline_jupyter.session.bulk import hash_file
 from choline_jupyter.session.checkpoint_record import list_kept
 from choline_jupyter.session.job_record import find_commit
 from choline_jupyter.session.option_reader import Values
+from choline_jupyter.session.option_table import CELL, TABLE
 from choline_jupyter.session.options import VerbRequest
 from choline_jupyter.session.project import find_project
 from choline_jupyter.session.resumption import find_code
@@ -53,7 +54,7 @@ def plan_again(bridge: Bridge, request: VerbRequest, spec: SessionSpec, transfor
     if row is None or not job.code or job.notebook == "":
         raise RequestError(f"{job.id} is no cell.", f"A script: choline SCRIPT.py --resume {job.id}")
     makers = list_makers(job, store.list_jobs(job.session, limit=10_000), transform, is_ours)
-    base = {**request.options.items, "resume": None, "detach": None, "out": None}
+    base = {**as_cell(request.options).items, "resume": None, "detach": None, "out": None}
     sentences: list[str] = []
     if request.verb == "rerun":
         base |= _choose_place(request.options, row, job)
@@ -66,6 +67,11 @@ def plan_again(bridge: Bridge, request: VerbRequest, spec: SessionSpec, transfor
     last["resume"] = job.id if request.verb == "resume" else None
     runs = [(find_code(maker), Values(base)) for maker in makers]
     return Plan(sentences, [*runs, (find_code(job), Values(last))])
+
+
+def as_cell(options: Values) -> Values:
+    """A verb's options as those of a cell, which has more; what was not given is None."""
+    return Values({**{option.name: None for option in TABLE.list_options(CELL)}, **options.items})
 
 
 def list_makers(job: JobRow, jobs: Sequence[JobRow], transform: Transform, is_ours: IsOurs) -> list[JobRow]:
