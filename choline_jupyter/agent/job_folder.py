@@ -1,7 +1,8 @@
 """The jobs that a session has taken and that are not over, one file each, so that a supervisor that is killed forgets none.
 
-Owned by one `agent.session`; the next supervisor's reads what it left. A file holds the RUN frame as it came and is named
-by the time of its arrival. Nothing is flushed to the disk: it is for the death of a process, not of the machine.
+Owned by one `agent.session`; the next supervisor's reads what it left. A file holds the RUN frame as it came, but of its
+secrets the names only, and is named by the time of its arrival. Nothing is flushed to the disk: it is for the death of a
+process, not of the machine.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class JobFolder:
         path = self._paths[job] = self._directory / ("%020d-%s" % (time.time_ns(), job))
         try:
             self._directory.mkdir(mode=0o700, exist_ok=True)
-            path.write_bytes(encode_frame(*frame))
+            path.write_bytes(encode_frame(*_strip_secrets(frame)))
         except OSError:
             self.remove(job)
 
@@ -51,6 +52,12 @@ class JobFolder:
                 self._paths[found.header["job"]] = path
                 frames.append(found)
         return frames
+
+
+def _strip_secrets(frame: Frame) -> Frame:
+    if not frame.header.get("secrets"):
+        return frame
+    return frame._replace(header={**frame.header, "secrets": dict.fromkeys(frame.header["secrets"])})
 
 
 def _read(path: Path) -> Optional[Frame]:

@@ -20,8 +20,8 @@ from typing import Any, Optional
 
 from choline_jupyter.agent.doorbell import Ringer
 from choline_jupyter.agent.file_watch import FileWatch
-from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.layout import enter_layout
+from choline_jupyter.agent.masked_journal import MaskedJournal
 from choline_jupyter.agent.process import MARK, end_processes, make_mark
 from choline_jupyter.agent.shim import mark_environment
 from choline_jupyter.agent.small_files import open_data
@@ -58,7 +58,7 @@ class ScriptHost:
         name = "%s/%d" % (order["session"], order["rank"])
         self._ringer = Ringer(Path(order["bell"]), Path(order["address"]), name)
         self._folder = Path(order["journal"])
-        self._journal = JournalWriter(self._folder, order["rank"], self._ringer.ring)
+        self._journal = MaskedJournal(self._folder, order["rank"], self._ringer.ring)
         self._outputs = [_Output("stdout", self._folder / "script.out"), _Output("stderr", self._folder / "script.err")]
         self._watch = FileWatch()
         for output in self._outputs:
@@ -124,7 +124,7 @@ class ScriptHost:
     def _serve(self, frame: Frame) -> None:
         if frame.type is Type.RUN and not self._script:
             self._unpack(frame)
-            self._run()
+            self._run(frame.header.get("secrets") or {})
         elif frame.type is Type.INPUT:
             self._type(frame.header)
         elif frame.type is Type.INTERRUPT and self._script:
@@ -134,8 +134,13 @@ class ScriptHost:
         elif frame.type is Type.STOP:
             self._is_done = True  # the supervisor ends the whole tree
 
-    def _run(self) -> None:
+    def _run(self, secrets: dict[str, str]) -> None:
+        """Start it; what it writes may hold its secrets as they are, so its files lose their names then."""
+        self._journal.mask.add(secrets.values())
+        for output in self._outputs if secrets else ():
+            output.path.unlink()
         environment = dict(os.environ if self._order["environment"] is None else self._order["environment"])
+        environment.update(secrets)
         environment[MARK] = make_mark(self._order["session"], self._order["rank"])
         if self._order["files"]:
             mark_environment(environment, self._order["files"])

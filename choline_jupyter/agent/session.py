@@ -279,7 +279,11 @@ class HostedSession:
             job = frame.header["job"]
             if job in self.finished:
                 self._jobs.remove(job)
-            elif job != self.running:
+            elif job == self.running:
+                continue
+            elif frame.header.get("secrets"):  # only their names were kept
+                self._cancel(job, "the agent was killed before it began, and does not keep secrets on its disk")
+            else:
                 self._queue.append(frame)
         self.settled.set()
         if not self.running:

@@ -94,7 +94,7 @@ class _Gatherer:
         """A statement, with what it reads; one that reads what cannot go stays here."""
         if _SECRET.search(source):
             setting = source.partition("=")[0].strip()
-            self._found.kept[setting] = "what looks like a secret"
+            self._found.kept[setting] = "what looks like a secret (--secret passes one)"
             self._refused.add(setting)
             return
         needed = sorted(find_names(source).reads)

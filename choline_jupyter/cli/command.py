@@ -27,6 +27,7 @@ from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequ
 from choline_jupyter.session.outcome import Outcome, note_state, tell_notices
 from choline_jupyter.session.rent.ledger_report import render_job_cost
 from choline_jupyter.session.resumption import add_files, read_training, resume_job
+from choline_jupyter.session.secrets import Secrets
 from choline_jupyter.session.spec import SessionSpec
 from choline_jupyter.session.usage import PROGRAM, render_help
 from choline_jupyter.session.verbs import Verbs, confirm_on_terminal, find_version
@@ -58,6 +59,7 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     script = Path(request.script)
     if not script.is_file():
         raise RequestError(f"There is no script {request.script!r}.", "Give the path of a file.")
+    secrets = Secrets(answer_on_terminal, sys.stdin.isatty).read(request.options)
     job_id = make_identifier("j")
     earlier = request.options.text("resume")
     resumed = resume_job(bridge, earlier, _agrees) if earlier else None
@@ -71,7 +73,8 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     is_detached = request.options.has("detach")
     job = JobRow(job_id, session.row.id, name=script.name, detached=is_detached)
     packed = pack(bridge, session, needs, options)
-    header = {"msg_id": job_id, "pull": not request.options.has("no-pull"), "training": training, **packed.header}
+    header = {"msg_id": job_id, "pull": not request.options.has("no-pull"), "training": training, "secrets": secrets}
+    header.update(packed.header)
     bridge.post(session.run, job, script.read_text(errors="replace"), header, packed.extra)
     console, begun = Console(session, bridge), time.monotonic()
     if is_detached:

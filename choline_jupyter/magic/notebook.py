@@ -40,6 +40,7 @@ from choline_jupyter.session.rent.wish import OPTIONS as WISHES
 from choline_jupyter.session.rerun import as_cell, plan_again
 from choline_jupyter.session.results import check_names, list_told, read_names
 from choline_jupyter.session.resumption import Resumption, add_files, read_training, resume_job
+from choline_jupyter.session.secrets import Secrets
 from choline_jupyter.session.usage import MAGIC, render_help
 from choline_jupyter.session.verbs import Verbs, find_version
 
@@ -67,6 +68,7 @@ class Notebook:
         self._open_stages: dict[tuple[str, str, str], Stage] = {}
         self._directories: dict[str, str] = {}
         self._consent = Consent(self._screen.ask, lambda: allows_input(shell))
+        self._secrets = Secrets(self._screen.ask, lambda: allows_input(shell))
         self._luggage = Luggage(shell, self._bridge, self._consent)
         self._returns = Returns(shell, self._bridge, self._luggage)
         self._awaited: dict[str, list[str]] = {}  # by job, the names that are to come here
@@ -82,19 +84,20 @@ class Notebook:
                 "A cell of more than 15 MB cannot be sent.", "Put the data into a file and read it there."
             )
         code = cell.removesuffix("\n")  # IPython has added it
+        secrets = self._secrets.read(request.options)
         try:
-            self._perform(code, request)
+            self._perform(code, request, secrets)
         except SessionEnded:  # it is noted as ended now, so this opens a new one
-            self._perform(code, request)
+            self._perform(code, request, secrets)
 
-    def _perform(self, code: str, request: CellRequest) -> None:
+    def _perform(self, code: str, request: CellRequest, secrets: dict[str, str]) -> None:
         earlier = request.options.text("resume")
         resumed = resume_job(self._bridge, earlier, self._agrees) if earlier else None
         if resumed:
             print(f"choline: goes on from {resumed.source}.", file=sys.stderr)
         stage, spec = self._open(request, code)
         self._imports.require(stage.session, spec, code, find_count(self._shell))
-        job = self._start(stage, code, request, resumed)
+        job = self._start(stage, code, request, resumed, secrets)
         if not request.options.has("detach"):
             meter = CostMeter(self._shell, self._bridge.engine.tenancy, stage.session.row)
             outcome = stage.follow(job, tick=meter.tick)
@@ -134,7 +137,7 @@ class Notebook:
         for sentence in plan.sentences:
             print(f"choline: {sentence}.", file=sys.stderr)
         for code, values in plan.runs:
-            self._perform(code, CellRequest(values))
+            self._perform(code, CellRequest(values), self._secrets.read(values))
 
     def _agrees(self, question: str) -> bool:
         return allows_input(self._shell) and self._screen.ask(f"{question} [y/N] ", False).strip().lower() in (
@@ -186,7 +189,9 @@ class Notebook:
         loop = getattr(getattr(self._shell, "kernel", None), "io_loop", None)
         return loop.add_callback if loop is not None else lambda function: function()
 
-    def _start(self, stage: Stage, cell: str, request: CellRequest, resumed: Resumption | None) -> str:
+    def _start(
+        self, stage: Stage, cell: str, request: CellRequest, resumed: Resumption | None, secrets: dict[str, str]
+    ) -> str:
         session = stage.session
         job = JobRow(
             make_identifier("j"), session.row.id, notebook=find_name(self._shell), cell_id=find_cell(self._shell),
@@ -205,6 +210,8 @@ class Notebook:
         if request.options.has("on"):
             header["on"] = ranks = read_ranks(request.options, session)
             stage.begin(job.id, ranks)
+        if secrets:
+            header["secrets"] = secrets
         wanted = request.options.text("out")
         if wanted is not None:
             self._awaited[job.id] = header["out"] = read_names(wanted)

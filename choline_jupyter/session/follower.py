@@ -13,11 +13,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.session.feed import WINDOW
-from choline_jupyter.wire.record import Buffer, RecordDecoder, WireError, decode_record
+from choline_jupyter.wire.mask import Mask
+from choline_jupyter.wire.record import Buffer, RecordDecoder, WireError, decode_record, encode_record
 
 if TYPE_CHECKING:
     from choline_jupyter.ledger.event_store import EventStore
@@ -42,10 +44,12 @@ class Follower:
         credit: Credit,
         refuse: Callable[[], None] = lambda: None,
         want: Callable[[list[dict[str, Any]]], None] = lambda wants: None,
+        mask: Mask | None = None,
     ) -> None:
         self.session, self.refuse, self.want = session, refuse, want
         self._store, self._listener, self._credit = store, listener, credit
         self._ends = ends
+        self._mask = mask or Mask()
         self._decoders: dict[int, RecordDecoder] = {}
         self._advanced: dict[int, int] = {}
         self._held: deque[tuple[Event, int]] = deque()
@@ -102,12 +106,24 @@ class Follower:
             self._tell_gap(event.series, expected, event.seq - 1)
         self._ends[rank] = event.seq
         self._unread[rank] = self._unread.get(rank, 0) + size
+        event, record = self._hide(event, record)
         await self._keep(event, record)
         if rank == SUPERVISOR_RANK:
             self._held.append((event, size))
         else:
             self._listener(event, size)
         self._release()
+
+    def _hide(self, event: Event, record: Buffer) -> tuple[Event, Buffer]:
+        """The event without the values of secrets, which its machine should have hidden already."""
+        if self._mask.is_empty or event.kind is Kind.ARTIFACT:
+            return event, record
+        metadata, content = self._mask.hide_in_json(event.metadata), self._mask.hide_in_json(event.content)
+        if metadata is event.metadata and content is event.content:
+            return event, record
+        hidden = replace(event, metadata=bytes(metadata), content=bytes(content))
+        parts = [event.header, event.parent, metadata, content, *event.buffers]
+        return hidden, b"".join(encode_record(event.seq, event.kind, event.job, event.attempt, event.at, parts))
 
     def _release(self) -> None:
         """The supervisor's events, each behind what it speaks of: a kernel's death behind the last words of the kernel."""

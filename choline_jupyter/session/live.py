@@ -37,6 +37,7 @@ from choline_jupyter.session.follower import Follower
 from choline_jupyter.session.job_record import close_job, describe_job, make_wish
 from choline_jupyter.session.provision import provide
 from choline_jupyter.wire.frame import Type
+from choline_jupyter.wire.mask import Mask
 
 if TYPE_CHECKING:
     from choline_jupyter.ledger.event_store import EventStore
@@ -58,6 +59,7 @@ class LiveSession:
         self._found = set(self.packages if spec and spec.are_found else ())  # of these, not by the user
         self.connection = connection
         self.feed = Feed(self._credit_later)
+        self.mask = Mask()  # over what comes back, behind the rank's own
         self.failure: HostError | None = None
         self.jobs: dict[str, JobRow] = {}
         self._store = store
@@ -103,16 +105,19 @@ class LiveSession:
         known = self._store.find_contiguous(self.row.id) if seen is None else seen
         ends = {series.rank: seq for series, seq in known.items()}
         serve = self.served.take
-        self._follower = Follower(self.row.id, self._store, ends, self._take, self._credit, self._lose, serve)
+        self._follower = Follower(
+            self.row.id, self._store, ends, self._take, self._credit, self._lose, serve, self.mask
+        )
         self.connection.follow(self._follower, WINDOW)
 
     def run(self, job: JobRow, code: str, header: dict[str, Any], extra: bytes = b"") -> None:
         """Send a job; its events come out of the feed.
 
         `header` has msg_id, count, cwd, allow_stdin, and with names that go along: `names` (what to make of them), and
-        where their bytes are if not in `extra`.
+        where their bytes are if not in `extra`; `secrets` are values by name.
         """
         self.failure = None  # what went wrong with an earlier job
+        self.mask.add(header.get("secrets", {}).values())
         data = code.encode(errors="replace")
         if len(data) + len(extra) > _LARGEST:
             self._fail(

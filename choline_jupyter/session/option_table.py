@@ -141,6 +141,13 @@ TABLE = Table(
         Option("on", Kind.RANKS, "run on these ranks only", (CELL,)),
         Option("with", Kind.LIST, "files and folders that go along, whatever is found in the code", _FILES),
         Option("without", Kind.LIST, "files that stay here, in the syntax of .gitignore", _FILES, "PATTERN,..."),
+        Option(
+            "secret",
+            Kind.LIST,
+            "environment variables of this machine that the job gets; their values are hidden in its output",
+            _RUN,
+            "NAME,...",
+        ),
         Option("no-pull", Kind.FLAG, "leave what the job writes over there", _RUN),
         Option(
             "out", Kind.TEXT, "bring these variables here when the cell ends", (CELL, "resume", "rerun"), "NAME,..."

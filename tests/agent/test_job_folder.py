@@ -22,6 +22,16 @@ def test_the_next_owner_finds_them_in_order(tmp_path: Path) -> None:
     assert JobFolder(tmp_path / "jobs").load() == frames
 
 
+def test_secrets_are_not_on_the_disk_only_that_there_were_some(tmp_path: Path) -> None:
+    frame = make_frame("j-1")._replace(header={**make_frame("j-1").header, "secrets": {"MY_KEY": "very secret"}})
+    JobFolder(tmp_path / "jobs").put(frame)
+    assert frame.header["secrets"] == {"MY_KEY": "very secret"}
+    [path] = (tmp_path / "jobs").iterdir()
+    assert b"very secret" not in path.read_bytes()
+    [found] = JobFolder(tmp_path / "jobs").load()
+    assert found.header["secrets"] == {"MY_KEY": None}
+
+
 def test_what_is_over_is_forgotten_by_either(tmp_path: Path) -> None:
     first = JobFolder(tmp_path / "jobs")
     for job in ("j-1", "j-2", "j-3"):

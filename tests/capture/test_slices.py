@@ -177,7 +177,7 @@ def test_secrets_do_not_go_with_the_environment() -> None:
     notebook.inputs.append("os.environ['HF_TOKEN'] = 'hf_123'")
     found = notebook.sent.plan("1", 2, notebook.near)
     assert found.items == []
-    assert found.kept == {"os.environ['HF_TOKEN']": "what looks like a secret"}
+    assert found.kept == {"os.environ['HF_TOKEN']": "what looks like a secret (--secret passes one)"}
 
 
 @pytest.mark.parametrize(

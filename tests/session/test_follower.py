@@ -12,6 +12,7 @@ from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.model.event import Event, Kind, Series
 from choline_jupyter.session.feed import WINDOW
 from choline_jupyter.session.follower import Follower
+from choline_jupyter.wire.mask import Mask
 from choline_jupyter.wire.record import WireError, encode_record
 
 SESSION = "s-one"
@@ -29,9 +30,10 @@ class Listener:
         self.store = EventStore(folder)
         self.came: list[tuple[Event, int]] = []
         self.credited: list[tuple[int, int]] = []
+        self.mask = Mask()
         self.follower = Follower(
             SESSION, self.store, ends, lambda event, size: self.came.append((event, size)),
-            lambda rank, count: self.credited.append((rank, count)),
+            lambda rank, count: self.credited.append((rank, count)), mask=self.mask,
         )  # fmt: skip
 
     def take(self, *chunks: bytes, rank: int = 0) -> None:
@@ -130,3 +132,13 @@ def test_credit_holds_over_what_comes_behind_a_large_record(listener: Listener) 
     listener.take(*(data[place : place + step] for place in range(0, len(data), step)))
     assert [seq for _, seq in listener.seqs] == [1, 2, 3]
     assert sum(size for _, size in listener.came) + sum(count for _, count in listener.credited) == len(data)
+
+
+def test_a_secret_that_its_machine_has_not_hidden_is_neither_shown_nor_stored(listener: Listener) -> None:
+    listener.mask.add(["very secret"])
+    data = make_record(1, b'{"text": "a very secret b"}') + make_record(2, b'{"text": "c"}')
+    listener.take(data)
+    assert [event.read_content() for event, _ in listener.came] == [{"text": "a *** b"}, {"text": "c"}]
+    assert sum(size for _, size in listener.came) == len(data)
+    stored = list(listener.store.read_job("j-one"))
+    assert [event.read_content() for event in stored] == [{"text": "a *** b"}, {"text": "c"}]

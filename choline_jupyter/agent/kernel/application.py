@@ -23,7 +23,6 @@ from ipykernel.kernelapp import IPKernelApp
 
 from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.agent.doorbell import Ringer
-from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.bridge import Bridge
 from choline_jupyter.agent.kernel.file_hook import NO_FILES, FilesOnDemand, begin_files
 from choline_jupyter.agent.kernel.hook import OutputHook
@@ -33,8 +32,10 @@ from choline_jupyter.agent.kernel.luggage import Luggage
 from choline_jupyter.agent.kernel.membership import Membership
 from choline_jupyter.agent.kernel.process_group import ProcessGroup, make_environment
 from choline_jupyter.agent.kernel.results import Results
+from choline_jupyter.agent.kernel.secrets import Secrets
 from choline_jupyter.agent.kernel.telemetry import Telemetry, has_gpu
 from choline_jupyter.agent.layout import enter_layout
+from choline_jupyter.agent.masked_journal import MaskedJournal
 from choline_jupyter.agent.process import MARK, make_mark
 from choline_jupyter.agent.training_feed import TrainingFeed
 from choline_jupyter.agent.workspace import find_workspace
@@ -86,6 +87,7 @@ class RankKernel(IPythonKernel):
     membership: Optional[Membership] = None
     telemetry: Optional[Telemetry] = None
     training: TrainingFeed
+    secrets: Secrets
     _coming: tuple[dict[str, Any], list[Any], str] = ({}, [], "")
     _layer: tuple[str, int] = ("", 0)
     _stale: Sequence[str] = ()  # modules that the session now has in another version than this process
@@ -109,6 +111,10 @@ class RankKernel(IPythonKernel):
         """First what came with the cell: here what is written belongs to the cell already, and a name that is also a
         magic's is not taken for that yet. Last what the client wants to have of what the cell has made.
         """
+        with self.secrets.set_for(self._coming[2]):
+            return await self._execute(code, silent, *arguments, **keywords)
+
+    async def _execute(self, code: str, silent: bool, *arguments: Any, **keywords: Any) -> dict[str, Any]:
         (wish, buffers, request), self._coming = self._coming, ({}, [], "")
         try:
             self._say(self.luggage.unpack(self.shell, wish, buffers))
@@ -199,7 +205,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     _settle(spec)
     _spare_flushes()
     ringer = Ringer(Path(spec.bell), Path(spec.address), "%s/%d" % (spec.session, spec.rank))
-    journal = JournalWriter(Path(spec.journal), spec.rank, ringer.ring)
+    journal = MaskedJournal(Path(spec.journal), spec.rank, ringer.ring)
     folder = Path(spec.journal)
     group = ProcessGroup(spec.rank, spec.size, folder, lambda: app.shell) if spec.size > 1 else None
     jobs = Jobs(journal, ringer, group.describe if group else None)
@@ -212,6 +218,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     )
     RankKernel.jobs = jobs
     RankKernel.results = Results(journal, jobs, BlobFolder(Path(spec.blobs)))
+    RankKernel.secrets = Secrets(journal.mask)
     workspace = find_workspace(spec._asdict())
     if spec.files:
         RankKernel.files = begin_files(spec.files)
@@ -224,7 +231,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
         RankKernel.telemetry = Telemetry(journal, spec.rank)
     if group:
         RankKernel.membership = Membership(group, jobs, ringer, RankKernel.luggage)
-    Bridge(listener, journal, ringer, jobs, call, RankKernel.membership).start(app)
+    Bridge(listener, journal, ringer, jobs, RankKernel.secrets, call, RankKernel.membership).start(app)
     app.start()  # type: ignore[no-untyped-call]
 
 

@@ -21,6 +21,7 @@ from choline_jupyter.agent.doorbell import Ringer
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.jobs import Jobs
 from choline_jupyter.agent.kernel.membership import Membership
+from choline_jupyter.agent.kernel.secrets import Secrets
 from choline_jupyter.model.event import Kind
 from choline_jupyter.wire.frame import Frame, FrameDecoder, Type, encode_frame
 from choline_jupyter.wire.record import WireError
@@ -41,11 +42,12 @@ class Bridge:
         journal: JournalWriter,
         ringer: Ringer,
         jobs: Jobs,
+        secrets: Secrets,
         call: int,
         membership: Optional[Membership] = None,
     ) -> None:
         self._listener, self._journal, self._ringer, self._jobs = listener, journal, ringer, jobs
-        self._membership = membership
+        self._secrets, self._membership = secrets, membership
         self._call = call
         self._supervisor: Optional[socket.socket] = None
         self._decoder = FrameDecoder()
@@ -141,6 +143,7 @@ class Bridge:
     def _run_cell(self, frame: Frame) -> None:
         head = frame.header
         self._jobs.add(head["msg_id"], head["job"], head["attempt"])
+        self._secrets.expect(head["msg_id"], head.get("secrets") or {})
         end = head.get("code", len(frame.body))
         content = {
             "code": frame.body[:end].decode(),

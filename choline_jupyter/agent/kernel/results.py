@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from choline_jupyter.agent.blob_folder import BlobFolder
-from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.jobs import Jobs
+from choline_jupyter.agent.masked_journal import MaskedJournal
 from choline_jupyter.model.event import Kind
 from choline_jupyter.wire.value import Buffer, Unsendable, encode_value
 
@@ -26,7 +26,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 class Results:
     """One kernel's. The blobs are the agent's own, for whichever client comes to fetch them."""
 
-    def __init__(self, journal: JournalWriter, jobs: Jobs, blobs: BlobFolder) -> None:
+    def __init__(self, journal: MaskedJournal, jobs: Jobs, blobs: BlobFolder) -> None:
         self._journal, self._jobs, self._blobs = journal, jobs, blobs
         self._made: dict[str, str] = {}
 
@@ -53,7 +53,10 @@ class Results:
         buffers: list[Buffer] = []
         try:
             told = encode_value(namespace[name], buffers)
-            return self._pack(name, [json.dumps(told, separators=(",", ":")).encode(), *map(_flatten, buffers)])
+            parts: list[Buffer] = [json.dumps(told, separators=(",", ":")).encode(), *map(_flatten, buffers)]
+            if not self._journal.mask.is_empty and any(self._journal.mask.is_in(part) for part in parts):
+                return {"failure": "it holds the value of a --secret"}, []
+            return self._pack(name, parts)
         except Unsendable as why:
             return {"proxy": _describe(namespace[name], str(why))}, []
         except OSError as error:

@@ -43,10 +43,10 @@ class EngineClient:
         """The session of this name, found or made."""
         return self.call(self.engine.open(SessionSpec(name, lease=lease)))
 
-    def start(self, session: LiveSession, code: str, *, detached: bool = False) -> str:
-        """Send a job and return its id."""
+    def start(self, session: LiveSession, code: str, *, detached: bool = False, **header: Any) -> str:
+        """Send a job and return its id; `header` is what else to say of it."""
         job = JobRow(make_identifier("j"), session.row.id, detached=detached)
-        self.post(session.run, job, code, {"msg_id": job.id, "count": 1, "allow_stdin": True})
+        self.post(session.run, job, code, {"msg_id": job.id, "count": 1, "allow_stdin": True, **header})
         return job.id
 
     def confirm(self, session: LiveSession, job: str) -> None:
@@ -64,9 +64,9 @@ class EngineClient:
                 events.append(event)
         return events
 
-    def run(self, session: LiveSession, code: str) -> list[Event]:
+    def run(self, session: LiveSession, code: str, **header: Any) -> list[Event]:
         """Run a job to its end."""
-        return self.finish(session, self.start(session, code))
+        return self.finish(session, self.start(session, code, **header))
 
     def evaluate(self, session: LiveSession, expression: str) -> str:
         """What a cell of one expression shows as its result."""

@@ -13,7 +13,7 @@ from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.live import LiveSession
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.losses.agent_processes import find_fork_servers, find_supervisors, is_running, kill, wait_until
-from tests.e2e.losses.engine_client import EngineClient, read_reply, read_text
+from tests.e2e.losses.engine_client import EngineClient, read_reply, read_result, read_text
 
 pytestmark = pytest.mark.e2e
 
@@ -62,6 +62,24 @@ def test_killed_while_a_cell_prints(home: Isolation, client: EngineClient, *, wi
     assert read_reply(events)["status"] == "ok"
     assert client.evaluate(session, "kept, os.getpid()") == f"('state', {pid})"
     wait_until(lambda: len(find_supervisors(home)) == 1)  # of those that start at once all but one leave
+
+
+def test_a_job_whose_secrets_died_with_the_agent_does_not_run(home: Isolation, client: EngineClient) -> None:
+    session = client.open("secrets")
+    first = client.start(session, COUNT)
+    read_lines(client, session, first, 10)
+    waiting = client.start(session, "import os; os.environ['MY_KEY']", secrets={"MY_KEY": "very secret"})
+    client.confirm(session, waiting)
+    kill(*find_supervisors(home), *find_fork_servers(home))
+    fact = client.finish(session, waiting)[-1].read_content()
+    (home.folder / "stop").touch()
+    assert read_reply(client.finish(session, first))["status"] == "ok"
+    assert (fact["state"], fact["reason"]) == (
+        "cancelled",
+        "the agent was killed before it began, and does not keep secrets on its disk",
+    )
+    shown = client.run(session, "import os; os.environ['MY_KEY']", secrets={"MY_KEY": "very secret"})
+    assert read_result(shown) == "'***'"
 
 
 def test_jobs_that_wait_are_not_forgotten(home: Isolation, client: EngineClient) -> None:
