@@ -62,8 +62,10 @@ fakes: $(VAST_READY)
 unit: $(DEV_READY)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# `make bench BENCH=tests/benchmarks/test_files.py` runs some of them.
+BENCH = tests/benchmarks
 bench: $(DEV_READY)
-	$(BIN)/python -m pytest -m bench -s --timeout=1800 tests/benchmarks
+	$(BIN)/python -m pytest -m bench -s --timeout=1800 $(BENCH)
 
 faults: $(DEV_READY)
 	$(BIN)/python -m pytest -m faults --timeout=600 tests/faults

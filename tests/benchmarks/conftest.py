@@ -20,11 +20,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 @pytest.fixture(scope="session")
 def report(request: pytest.FixtureRequest) -> Iterator[Report]:
-    """Printed at the end; kept in docs/performance.md when everything was measured in full."""
+    """Printed at the end; kept in docs/performance.md when it was measured in full."""
     made = Report()
     yield made
     print("\n\n" + made.render())
-    if not QUICK and not request.session.testsfailed and not request.config.option.keyword:
+    if not QUICK and not request.session.testsfailed:
         made.save()
 
 

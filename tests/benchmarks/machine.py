@@ -15,12 +15,16 @@ def describe_machine() -> list[str]:
     """Lines: the hardware, the software, the day."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    today = dt.datetime.now(dt.timezone.utc).date()
     return [
         f"{os.cpu_count()} x {_find_processor()}, {memory:.0f} GiB, {platform.system()} {platform.release().partition('-')[0]}",
         f"Python {platform.python_version()}, {packages}",
-        f"{today.isoformat()}",
+        find_day(),
     ]
+
+
+def find_day() -> str:
+    """Today, as it stands in the table."""
+    return dt.datetime.now(dt.timezone.utc).date().isoformat()
 
 
 def describe_load() -> str:

@@ -1,7 +1,7 @@
 """The table of a benchmark run: what it shows, how it is printed, where it is kept.
 
-A row compares one quantity of choline with a peer's in the same run. A run in full replaces the table in
-docs/performance.md, between two markers; a quick one is printed only.
+A row compares one quantity of choline with a peer's in the same run. A run replaces its rows in the table of
+docs/performance.md, between two markers, one of everything the whole table; a quick one is printed only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks.machine import describe_load, describe_machine
+from tests.benchmarks.document import Table
+from tests.benchmarks.machine import describe_load, describe_machine, find_day
 from tests.benchmarks.samples import Samples
 from tests.source_tree import ROOT
 
@@ -30,7 +31,6 @@ SECTIONS = (
     "Memory",
     "Loading",
 )
-HEAD = "| what | choline | peer | ratio of medians (p10s) | goal | | n |\n|---|---|---|---|---|---|---|"
 
 
 class Unit(NamedTuple):
@@ -81,7 +81,8 @@ class Row:
         peer = f"{self.peer_name} {self._show(self.peer)}" if self.peer else ""
         goal = "" if self.goal is None else f"{self.goal}{'' if self.peer else ' ' + self.unit.name}"
         cells = (self.what, self._show(self.ours), peer, self._show_ratio(), goal, self.verdict)
-        return "| " + " | ".join((*cells, str(len(self.ours.values)))) + " |"
+        row = " | ".join(cell.replace("|", "\\|") for cell in (*cells, str(len(self.ours.values)), find_day()))
+        return f"| {row} |"
 
     def _show(self, samples: Samples) -> str:
         low, middle, high = (_format(samples.find_quantile(share) * self.unit.scale) for share in (0.1, 0.5, 0.9))
@@ -111,21 +112,24 @@ class Report:
 
     def render(self) -> str:
         """The table with the machine it was taken on."""
-        facts = [*describe_machine(), f"load average {self._load_before} before, {describe_load()} after the run"]
-        blocks = ["\n".join(f"- {fact}" for fact in facts)]
-        for section, rows in self._sections.items():
-            if rows:
-                blocks.append("\n".join([f"### {section}", "", HEAD, *(row.render() for row in rows)]))
-        return "\n\n".join([*blocks, self._count()])
+        return self._render(self._make_table())
 
     def save(self, document: Path = DOCUMENT) -> None:
-        """Put the table in the place of the one before."""
+        """Put these rows in the place of the same ones of earlier runs; what was not run stays as it is."""
         text = document.read_text(encoding="utf-8")
         before, _, rest = text.partition(START)
-        _, _, after = rest.partition(END)
-        document.write_text(f"{before}{START}\n{self.render()}\n{END}{after}", encoding="utf-8")
+        kept, _, after = rest.partition(END)
+        table = Table() if all(self._sections.values()) else Table.parse(kept)
+        table.merge(self._make_table())
+        document.write_text(f"{before}{START}\n{self._render(table)}\n{END}{after}", encoding="utf-8")
 
-    def _count(self) -> str:
-        verdicts = [row.verdict for rows in self._sections.values() for row in rows if row.verdict]
-        missed = sum(verdict != "pass" for verdict in verdicts)
-        return f"{len(verdicts)} goals, {missed} missed."
+    def _make_table(self) -> Table:
+        table = Table()
+        for section, rows in self._sections.items():
+            for row in rows:
+                table.put(section, row.render())
+        return table
+
+    def _render(self, table: Table) -> str:
+        facts = [*describe_machine(), f"load average {self._load_before} before, {describe_load()} after the last run"]
+        return "\n\n".join(["\n".join(f"- {fact}" for fact in facts), table.render(SECTIONS)])
