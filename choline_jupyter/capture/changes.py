@@ -35,6 +35,19 @@ def find_changes(tree: ast.AST) -> set[str]:
     return found
 
 
+def find_consumed(tree: ast.AST) -> set[str]:
+    """The names whose values the code goes through: an iterator has been changed by that, others have not."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            found.add(_find_root(node.iter))
+        elif isinstance(node, ast.Starred):
+            found.add(_find_root(node.value))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _HARMLESS:
+            found |= {_find_root(part) for part in node.args}
+    return found - {""}
+
+
 def find_effects(tree: ast.Module) -> list[ast.stmt]:
     """The statements on the top level that set global state of a library or of the process."""
     return [node for node in tree.body if _has_effect(node)]

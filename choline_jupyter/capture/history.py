@@ -7,11 +7,13 @@ call of IPython's in here, so it binds nothing.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
-from choline_jupyter.capture.changes import asks_user, find_changes, find_effects
+from choline_jupyter.capture.changes import asks_user, find_changes, find_consumed, find_effects
 from choline_jupyter.capture.reads import Names, find_names
+from choline_jupyter.capture.settings import find_settings
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _MAKERS = {"namedtuple", "NamedTuple", "make_dataclass", "TypedDict", "Enum", "IntEnum", "Flag", "IntFlag", "StrEnum"}
@@ -25,6 +27,12 @@ class Cell(NamedTuple):
     changes: frozenset[str] = frozenset()  # what it may have changed in place
     effects: tuple[str, ...] = ()  # its statements that set global state
     asks: bool = False
+    consumed: frozenset[str] = frozenset()  # what it has gone through
+    settings: Mapping[str, bool] = MappingProxyType({})  # attributes that it changes (`capture.settings`)
+
+    def may_change(self, name: str, value: object) -> bool:
+        """Whether it may have changed a value in place."""
+        return name in self.changes or (name in self.consumed and hasattr(value, "__next__"))
 
 
 class History:
@@ -36,6 +44,7 @@ class History:
         self._written: dict[str, int] = {}
         self._defined: dict[str, str] = {}
         self._failed: set[int] = set()
+        self._settings: dict[str, bool] = {}
 
     def count(self) -> int:
         """The number of the next cell."""
@@ -61,6 +70,19 @@ class History:
         self._read()
         return self._written.get(name, 0)
 
+    def find_change(self, name: str, value: object) -> int:
+        """The number of the last cell that has bound a name or may have changed its value in place; 0 for none."""
+        last = self.find_write(name)
+        for number in range(len(self._cells) - 1, last, -1):
+            if self._cells[number].may_change(name, value):
+                return number
+        return last
+
+    def list_settings(self) -> dict[str, bool]:
+        """The attributes that cells have changed so far, and whether by an assignment."""
+        self._read()
+        return self._settings
+
     def find_definition(self, name: str) -> str:
         """The text of the `def`, `class`, `name = lambda` or `name = namedtuple(...)` that bound a name last; empty for none."""
         self._read()
@@ -80,6 +102,8 @@ class History:
                 self._written[name] = number
                 self._defined.pop(name, None)
             self._defined.update(cell.definitions)
+            for path, is_set in cell.settings.items():
+                self._settings[path] = self._settings.get(path, False) or is_set
 
 
 def list_sources(code: str, history: History) -> list[str]:
@@ -105,6 +129,8 @@ def _read_cell(code: str) -> Cell:
         frozenset(find_changes(tree)) & (names.reads | names.writes),
         tuple(ast.unparse(node) for node in find_effects(tree)),
         asks_user(tree),
+        frozenset(find_consumed(tree)) & names.reads,
+        find_settings(tree),
     )
 
 

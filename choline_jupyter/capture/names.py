@@ -20,11 +20,13 @@ from typing import Any
 from choline_jupyter.capture.history import History
 from choline_jupyter.capture.proxy import Proxy
 from choline_jupyter.capture.reads import find_names
+from choline_jupyter.capture.settings import Setting, locate
 from choline_jupyter.capture.slices import Slicer
 from choline_jupyter.wire.value import Buffer, Unsendable, encode_value
 
 _NOTEBOOK = "__main__"
 _Definition = (FunctionType, type)
+_HELD_BACK = "what looks like a secret (--secret passes one)"
 _SECRET = re.compile(r"token|secret|passw|credential|api_?key|access_?key", re.IGNORECASE)
 
 
@@ -87,6 +89,8 @@ class _Gatherer:
             self._take_effect(source)
         for name in sorted(names):
             self._take(name)
+        for path, is_set in sorted(self._history.list_settings().items()):
+            self._take_setting(path, locate(path, is_set, self._namespace))
         self._remake()
         return self._found
 
@@ -94,7 +98,7 @@ class _Gatherer:
         """A statement, with what it reads; one that reads what cannot go stays here."""
         if _SECRET.search(source):
             setting = source.partition("=")[0].strip()
-            self._found.kept[setting] = "what looks like a secret (--secret passes one)"
+            self._found.kept[setting] = _HELD_BACK
             self._refused.add(setting)
             return
         needed = sorted(find_names(source).reads)
@@ -102,6 +106,22 @@ class _Gatherer:
             self._take(name)
         if not any(name in self._found.kept for name in needed):
             self._found.items.append(Item("", {"do": "effect", "source": source}))
+
+    def _take_setting(self, path: str, setting: Setting | None) -> None:
+        """An attribute of a module, or of a class or function that goes along or has done so."""
+        if setting is None or not (setting.is_module or setting.owner in self._seen):
+            return
+        try:
+            if _SECRET.search(path):
+                raise Unsendable(_HELD_BACK)
+            item = self._make_value(path, setting.value)
+        except Unsendable as reason:
+            if setting.is_set:
+                self._found.kept[path] = str(reason)
+                self._refused.add(path)
+            return
+        act = {"do": "set", "owner": setting.owner, "module": setting.is_module, "path": setting.path}
+        self._found.items.append(Item(path, {**act, "value": item.act}, item.buffers))
 
     def _remake(self) -> None:
         """One run of all cells that have built what has no form as data: such values may hold one another."""
@@ -145,6 +165,9 @@ class _Gatherer:
             return Item(name, {"do": "import", "module": value.__name__})
         if self._history.find_definition(name) and _is_defined_here(value):
             return self._make_definition(name)
+        return self._make_value(name, value)
+
+    def _make_value(self, name: str, value: Any) -> Item:
         if isinstance(value, (*_Definition, BuiltinFunctionType)) or _has_home(value):
             return self._make_reference(name, value)
         buffers: list[Buffer] = []

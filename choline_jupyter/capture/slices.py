@@ -53,7 +53,7 @@ class Slicer:
         found = []
         for number in range(before - 1, 0, -1):
             cell = self._history.find_cell(number)
-            if name not in cell.names.writes and name not in cell.changes:
+            if name not in cell.names.writes and not cell.may_change(name, self._namespace.get(name)):
                 continue
             self._check(name, number)
             found.append(number)
@@ -88,6 +88,6 @@ class Slicer:
             return not self._history.find_write(name)
         is_fixed = isinstance(self._namespace[name], _FIXED)
         for later in map(self._history.find_cell, range(number, self._history.count())):
-            if name in later.names.writes or (name in later.changes and not is_fixed):
+            if name in later.names.writes or (not is_fixed and later.may_change(name, self._namespace[name])):
                 return False
         return self._is_there(name) or self._send(name)

@@ -13,6 +13,7 @@ from choline_jupyter.capture.history import History, list_sources
 from choline_jupyter.capture.names import Item
 from choline_jupyter.capture.packages import read_modules
 from choline_jupyter.capture.sent import SentNames
+from choline_jupyter.magic.activity import Activity
 from choline_jupyter.magic.foreseen import foresee_cell, foresee_replayed
 from choline_jupyter.session.cargo import Cargo, Packed
 from choline_jupyter.session.consent import Consent
@@ -32,6 +33,7 @@ class Luggage:
     def __init__(self, shell: InteractiveShell, bridge: Bridge, consent: Consent) -> None:
         self._shell, self._bridge = shell, bridge
         self._history: History | None = None
+        self._activity = Activity(shell)
         self._sent: dict[tuple[str, int], SentNames] = {}
         self._of_ranks: dict[tuple[str, int, int], SentNames] = {}  # of each rank that was started anew
         self._consent = consent
@@ -63,7 +65,8 @@ class Luggage:
         sent = self._find_sent(session)
         if sent is None:
             return [], []
-        found = sent.plan(self.transform(cell), number, self._shell.user_ns, is_for_all)
+        epoch = self._activity.find_epoch()
+        found = sent.plan(self.transform(cell), number, self._shell.user_ns, is_for_all, epoch)
         for name, why in found.kept.items():
             sys.stderr.write(f"choline: {name} stays here: it is {why}. Make it in a %%choline cell.\n")
         for item in found.items:

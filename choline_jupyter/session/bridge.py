@@ -11,6 +11,7 @@ import atexit
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from choline_jupyter.session.engine import Engine
@@ -25,10 +26,11 @@ _bridge: Bridge | None = None
 
 
 class Bridge:
-    """Owns the thread `choline-engine` with the loop that the engine lives in."""
+    """Owns the thread `choline-engine` with the loop that the engine lives in; its workers are named `choline-...`, too."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="choline-worker"))
         self._pid = os.getpid()
         threading.Thread(target=self._loop.run_forever, name="choline-engine", daemon=True).start()
         self.engine = self._make()

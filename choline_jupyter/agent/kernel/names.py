@@ -41,8 +41,20 @@ def _perform(shell: Any, act: dict[str, Any], buffers: list[memoryview]) -> None
     elif act["do"] == "effect":
         with suppress(ImportError):  # of a package that is not here: nothing here can depend on it
             exec(compile(act["source"], "<choline>", "exec"), shell.user_ns)  # noqa: S102 - see _run
+    elif act["do"] == "set":
+        with suppress(ImportError):  # as above
+            _set(shell, act, buffers)
     else:
         shell.user_ns[act["name"]] = _make(shell, act, buffers)
+
+
+def _set(shell: Any, act: dict[str, Any], buffers: list[memoryview]) -> None:
+    """An attribute of a module, or of a class or function of the notebook."""
+    owner = importlib.import_module(act["owner"]) if act["module"] else shell.user_ns[act["owner"]]
+    *way, last = act["path"].split(".")
+    for step in way:
+        owner = getattr(owner, step)
+    setattr(owner, last, _make(shell, act["value"], buffers))
 
 
 def _replay(shell: Any, act: dict[str, Any]) -> None:
