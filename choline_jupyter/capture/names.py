@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
@@ -24,6 +25,7 @@ from choline_jupyter.capture.settings import Setting, locate
 from choline_jupyter.capture.slices import Slicer
 from choline_jupyter.wire.value import Buffer, Unsendable, encode_value
 
+LARGE = 1 << 20  # bytes of a buffer
 _NOTEBOOK = "__main__"
 _Definition = (FunctionType, type)
 _HELD_BACK = "what looks like a secret (--secret passes one)"
@@ -38,11 +40,20 @@ class Item:
     act: dict[str, Any]
     buffers: tuple[Buffer, ...] = ()
 
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """The SHA-256 of each large buffer, which may travel by itself; empty for a small one."""
+        is_large = [memoryview(buffer).nbytes >= LARGE for buffer in self.buffers]
+        return tuple(
+            hashlib.sha256(buffer).hexdigest() if large else ""
+            for buffer, large in zip(self.buffers, is_large, strict=True)
+        )
+
     def find_digest(self) -> str:
         """Of the content: the same for the same value."""
         digest = hashlib.sha256(json.dumps(self.act, sort_keys=True).encode())
-        for buffer in self.buffers:
-            digest.update(buffer)
+        for buffer, own in zip(self.buffers, self.digests, strict=True):
+            digest.update(own.encode() or buffer)
         return digest.hexdigest()
 
 

@@ -44,12 +44,12 @@ class Luggage:
 
     def pack(self, session: LiveSession, cell: str, number: int, options: Values) -> Packed:
         """What cell `number` needs and its session does not have; says what it needs and cannot have. Raises HostError."""
-        acts, buffers = self._pack_names(session, cell, number, not options.has("on"))
+        acts, buffers, digests = self._pack_names(session, cell, number, not options.has("on"))
         shipment = None
         if session.spec and session.spec.files and not session.shares_files:
             needs = [*self._foresee(cell, number), *foresee_replayed(self._shell, acts)]
             shipment = self._pack_files(session, needs, options)
-        packed = Cargo(acts, buffers, shipment).send(self._bridge, session)
+        packed = Cargo(acts, buffers, shipment, digests).send(self._bridge, session)
         self._last = (session, shipment) if shipment else None
         return packed
 
@@ -61,10 +61,10 @@ class Luggage:
 
     def _pack_names(
         self, session: LiveSession, cell: str, number: int, is_for_all: bool
-    ) -> tuple[list[dict[str, Any]], list[Any]]:
+    ) -> tuple[list[dict[str, Any]], list[Any], list[str]]:
         sent = self._find_sent(session)
         if sent is None:
-            return [], []
+            return [], [], []
         epoch = self._activity.find_epoch()
         found = sent.plan(self.transform(cell), number, self._shell.user_ns, is_for_all, epoch)
         for name, why in found.kept.items():
@@ -83,7 +83,8 @@ class Luggage:
             {**item.act, **more, "name": item.name, "sizes": [_measure(part) for part in item.buffers]}
             for item, more in items
         ]
-        return acts, [part for item, _ in items for part in item.buffers]
+        buffers = [part for item, _ in items for part in item.buffers]
+        return acts, buffers, [digest for item, _ in items for digest in item.digests]
 
     def _find_sent_of_rank(self, session: LiveSession, rank: int, count: int) -> SentNames:
         """What a rank has that is younger than the others."""

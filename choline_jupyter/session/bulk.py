@@ -17,6 +17,7 @@ from choline_jupyter.session.connection import Connection
 from choline_jupyter.session.delta import Deltas
 from choline_jupyter.session.download import Download
 from choline_jupyter.session.sending import Sending
+from choline_jupyter.session.value_sending import send_values
 from choline_jupyter.session.window import Progress
 from choline_jupyter.transport.channel import Channel, Transport, TransportError
 from choline_jupyter.wire.frame import CHUNK
@@ -56,6 +57,11 @@ class Bulk:
         """Have packs, as they are made, on the machine as blobs. Raises HostError, and what making them raises."""
         async with self._open() as channel:
             await Sending(channel, progress).run_packs(packs)
+
+    async def put_values(self, values: Mapping[str, memoryview], progress: Progress = lambda count: None) -> None:
+        """Have bytes of this process (by their SHA-256) on the machine. Raises HostError."""
+        async with self._open() as channel:
+            await send_values(channel, values, progress)
 
     async def get(
         self,

@@ -38,11 +38,15 @@ class Packed(NamedTuple):
 
 
 class Cargo(NamedTuple):
-    """`acts` are what is made of `buffers` (see `agent.kernel.names`); `shipment` is None where no files go."""
+    """`acts` are what is made of `buffers` (see `agent.kernel.names`); `shipment` is None where no files go.
+
+    `digests` are the SHA-256 of buffers that may go ahead by themselves, in their order; empty for others.
+    """
 
     acts: Sequence[Mapping[str, Any]] = ()
     buffers: Sequence[Buffer] = ()
     shipment: Shipment | None = None
+    digests: Sequence[str] = ()
 
     def send(self, bridge: Bridge, session: LiveSession) -> Packed:
         """Send ahead what must go ahead and return the rest; a session with this folder's own files gets none.
@@ -68,6 +72,8 @@ class Cargo(NamedTuple):
         return large + self._measure_piece()
 
     def _pack(self, bridge: Bridge, session: LiveSession, progress: Progress) -> Packed:
+        if any(self.digests) and self._measure_piece() > _WITH_THE_JOB:
+            return self._send_large(bridge, session, progress)._pack(bridge, session, progress)
         header: dict[str, Any] = {"names": self.acts} if self.acts else {}
         if self.shipment and self.shipment.large:
             deltas = session.files.make_deltas(self.shipment.bases)
@@ -98,6 +104,19 @@ class Cargo(NamedTuple):
         if self.shipment and self.shipment.small:
             bridge.call(Bulk(session.connection).put_packs(_join(self._read(session), packs), progress))
         return packs
+
+    def _send_large(self, bridge: Bridge, session: LiveSession, progress: Progress) -> Cargo:
+        """Send large buffers from where they lie, each as a blob, and return the rest, whose acts speak of the blobs."""
+        large = {
+            digest: memoryview(data).cast("B")
+            for data, digest in zip(self.buffers, self.digests, strict=True)
+            if digest
+        }
+        bridge.call(Bulk(session.connection).put_values(large, progress))
+        digests = iter(self.digests)
+        acts = [_refer(act, [next(digests) for _ in act["sizes"]]) for act in self.acts]
+        small = [data for data, digest in zip(self.buffers, self.digests, strict=True) if not digest]
+        return self._replace(acts=acts, buffers=small, digests=())
 
     def _measure_piece(self) -> int:
         small = sum(entry[3] for _, entry in self.shipment.list_files() if entry[3] <= SMALL) if self.shipment else 0
@@ -132,3 +151,11 @@ def _close(held: list[bytes], packs: Packs) -> bytes:
     pack = b"".join(held)
     packs.append((hashlib.sha256(pack).hexdigest(), len(held)))
     return pack
+
+
+def _refer(act: Mapping[str, Any], digests: Sequence[str]) -> Mapping[str, Any]:
+    """An act of which some buffers come as blobs: they take no room in the piece."""
+    if not any(digests):
+        return act
+    sizes = [0 if digest else size for size, digest in zip(act["sizes"], digests, strict=True)]
+    return {**act, "sizes": sizes, "blobs": digests}

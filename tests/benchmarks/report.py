@@ -23,6 +23,7 @@ SECTIONS = (
     "Ranks",
     "Output",
     "Over ssh",
+    "Names",
     "Files",
     "Foresight",
     "Files on demand",

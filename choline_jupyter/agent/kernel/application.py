@@ -217,13 +217,14 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
         kernel_class=RankKernel,
     )
     RankKernel.jobs = jobs
-    RankKernel.results = Results(journal, jobs, BlobFolder(Path(spec.blobs)))
+    blobs = BlobFolder(Path(spec.blobs))
+    RankKernel.results = Results(journal, jobs, blobs)
     RankKernel.secrets = Secrets(journal.mask)
     workspace = find_workspace(spec._asdict())
     if spec.files:
         RankKernel.files = begin_files(spec.files)
     RankKernel.training = TrainingFeed(journal, Path(spec.journal), Path(spec.blobs), workspace, spec.rank)
-    RankKernel.luggage = Luggage(journal, workspace, RankKernel.files.pause, spec.rank)
+    RankKernel.luggage = Luggage(journal, workspace, RankKernel.files.pause, blobs, spec.rank, spec.size)
     app.hook = OutputHook(journal, jobs)
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]

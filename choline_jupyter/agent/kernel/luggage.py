@@ -12,9 +12,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Callable, Optional
 
+from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.modules import Modules
-from choline_jupyter.agent.kernel.names import install_names
+from choline_jupyter.agent.kernel.names import install_names, remove_blobs
 from choline_jupyter.agent.small_files import open_data
 from choline_jupyter.agent.workspace import Workspace, announce, tell_unplaced
 
@@ -22,11 +23,22 @@ Pause = Callable[[], AbstractContextManager[None]]
 
 
 class Luggage:
-    """`workspace` is None in a session that has the client's own files; in `pause` nothing is fetched on demand."""
+    """`workspace` is None in a session that has the client's own files; in `pause` nothing is fetched on demand.
 
-    def __init__(self, journal: JournalWriter, workspace: Optional[Workspace], pause: Pause, rank: int = 0) -> None:
-        self._rank = rank
-        self._journal, self._workspace, self._pause = journal, workspace, pause
+    Large buffers of names are in `blobs`. It is one of `size` ranks.
+    """
+
+    def __init__(
+        self,
+        journal: JournalWriter,
+        workspace: Optional[Workspace],
+        pause: Pause,
+        blobs: BlobFolder,
+        rank: int = 0,
+        size: int = 1,
+    ) -> None:
+        self._rank, self._is_alone = rank, size == 1
+        self._journal, self._workspace, self._pause, self._blobs = journal, workspace, pause, blobs
         self._modules = Modules()
 
     def unpack(self, shell: Any, wish: dict[str, Any], buffers: list[Any]) -> Iterator[str]:
@@ -39,7 +51,9 @@ class Luggage:
                 sentences = list(self._workspace.unpack(wish["files"], data[start:]))
             yield from sentences
             yield from self._modules.reload(self._workspace.arrived)
-        yield from install_names(shell, acts, data[:start], self._rank)
+        yield from install_names(shell, acts, data[:start], self._blobs, self._rank)
+        if self._is_alone:  # what several ranks use goes when room is needed
+            remove_blobs(acts, self._blobs)
         if file:
             os.unlink(file)
 

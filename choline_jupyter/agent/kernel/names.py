@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import importlib
 import json
+import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, Optional
 
+from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.wire.value import decode_value
 
 
-def install_names(shell: Any, acts: Sequence[dict[str, Any]], data: memoryview, rank: int = 0) -> Iterator[str]:
-    """Make each name; gives one sentence for each that cannot be. `data` holds their bytes, one behind the other."""
+def install_names(
+    shell: Any, acts: Sequence[dict[str, Any]], data: memoryview, blobs: Optional[BlobFolder] = None, rank: int = 0
+) -> Iterator[str]:
+    """Make each name; gives one sentence for each that cannot be. `data` holds their bytes, one behind the other.
+
+    Bytes that came as blobs are used where they lie.
+    """
     position = 0
     for act in acts:
         buffers = []
@@ -26,9 +34,29 @@ def install_names(shell: Any, acts: Sequence[dict[str, Any]], data: memoryview, 
         if rank not in act.get("ranks", (rank,)):
             continue  # the others have it
         try:
+            _add_blobs(buffers, act, blobs)
             _perform(shell, act, buffers)
         except Exception as error:  # noqa: BLE001 - the user's own definitions run here
             yield "%s could not be made here: %s: %s" % (_name(act), type(error).__name__, error)
+
+
+def remove_blobs(acts: Sequence[dict[str, Any]], blobs: BlobFolder) -> None:
+    """What came as blobs has no name any more; whoever uses it still has it."""
+    for digest in {digest for act in acts for digest in act.get("blobs", ()) if digest}:
+        blobs.remove(digest)
+
+
+def _add_blobs(buffers: list[memoryview], act: dict[str, Any], blobs: Optional[BlobFolder]) -> None:
+    """Put what came by itself in its place."""
+    for place, digest in enumerate(act.get("blobs", ())):
+        if blobs and digest:
+            buffers[place] = _map_blob(blobs.find(digest))
+
+
+def _map_blob(path: Path) -> memoryview:
+    """A blob's bytes as memory of this process: read as they are used, and its own as soon as it writes to them."""
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
 
 
 def _name(act: dict[str, Any]) -> str:

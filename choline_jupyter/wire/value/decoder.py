@@ -51,10 +51,11 @@ class Decoder:
             raise ValueError("a list was expected")
         return [self.decode(part) for part in told]
 
-    def take(self, number: int) -> bytearray:
-        """The bytes that a description speaks of, each once."""
+    def take(self, number: int) -> Any:
+        """The bytes that a description speaks of, each once: a bytearray, or memory that is the value's own."""
         data = self._buffers[number]
         if data is None or number < 0:
             raise ValueError("bytes that are not there, or were used before")
         self._buffers[number] = None
-        return data if type(data) is bytearray else bytearray(data)
+        is_own = type(data) is bytearray or (type(data) is memoryview and not data.readonly)
+        return data if is_own else bytearray(data)

@@ -180,7 +180,7 @@ DECODERS: dict[str, Callable[[Decoder, dict[str, Any]], Any]] = {
     "Fraction": lambda _, told: fractions.Fraction(*(int(part, 16) for part in told["v"])),
     "UUID": lambda _, told: uuid.UUID(hex=told["v"]),
     "bytes": lambda decoder, told: bytes(decoder.take(told["b"])),
-    "bytearray": lambda decoder, told: decoder.take(told["b"]),
+    "bytearray": lambda decoder, told: bytearray(decoder.take(told["b"])),
     "tuple": lambda decoder, told: tuple(decoder.decode_all(told["v"])),
     "set": lambda decoder, told: set(decoder.decode_all(told["v"])),
     "frozenset": lambda decoder, told: frozenset(decoder.decode_all(told["v"])),
