@@ -1,7 +1,8 @@
 """The selection: of the files that a cell needs, which go along, which stay here, and which the user is asked about.
 
 Called by `magic.luggage` and `cli`; `%choline files` shows it. Promise: what the code or the user names is not dropped because
-git ignores it; nothing that looks like a secret, and nothing of the system's, goes unless it is named.
+git ignores it; nothing that looks like a secret, and nothing of the system's, goes unless it is named. However many files a
+folder has, no more than a fixed number is looked at.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +23,7 @@ from choline_jupyter.capture.foresight import Need
 from choline_jupyter.capture.secrets import find_secret, lies_with_keys
 
 LARGE = 200 << 20  # bytes; a larger file is asked about
-_MOST = 100_000  # files of one selection
+_MOST = 100_000  # files of one selection, and entries of a folder that are looked at
 _SYSTEM = (
     "/proc",
     "/sys",
@@ -46,7 +48,7 @@ _BY_HAND = "--with"
 class Choice(NamedTuple):
     """One file, by its absolute path, and why it is needed; `held` says why it stays here, empty when it goes.
 
-    `asks`: the user has not decided yet; `is_excluded`: the user has decided that it stays.
+    `asks`: the user has not decided yet; `is_excluded`: the user has decided that it stays; `way`: what to do if it is to go.
     """
 
     path: str
@@ -55,6 +57,7 @@ class Choice(NamedTuple):
     held: str = ""
     asks: bool = False
     is_excluded: bool = False
+    way: str = "--with sends it"
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,11 @@ class Rules:
         """Where the project is, links resolved."""
         return os.path.realpath(self.root)
 
+    def excludes(self, path: str) -> bool:
+        """Whether the user has excluded a folder, with all that is in it; its path ends in a slash."""
+        below = path.removeprefix(f"{self.root}/").lstrip("/")
+        return self.ignored is not None and self.ignored.match_file(below)
+
     def find_folder(self, path: str) -> _Folder:
         """What is true of all files of a folder."""
         if path not in self._folders:
@@ -102,12 +110,27 @@ def choose(needs: Iterable[Need], rules: Rules) -> list[Choice]:
     found: dict[str, Choice] = {}
     named = [Need(path, "folder" if path.is_dir() else "data", _BY_HAND) for path in rules.named]
     for need in (*named, *needs):
-        for path in _expand(need, rules):
-            if path not in found and len(found) < _MOST:
-                choice = _judge(path, need, rules)
-                if choice:
-                    found[path] = choice
+        for choice in _choose(need, rules, found):
+            found[choice.path] = choice
     return [found[path] for path in sorted(found)]
+
+
+def _choose(need: Need, rules: Rules, found: Mapping[str, Choice]) -> list[Choice]:
+    """What one need adds. Of more files than can be looked at none goes: a part would be worse than nothing."""
+    chosen, room = [], _MOST - len(found)
+    for path in islice(_expand(need, rules), _MOST + 1):
+        choice = None if path in found else _judge(path, need, rules)
+        chosen += [choice] if choice else []
+        room -= 1
+        if room < 0:
+            return [_refuse_many(need)]
+    return chosen
+
+
+def _refuse_many(need: Need) -> Choice:
+    status = need.path.stat()
+    way = "what is opened there comes when it is; --with names a part, .cholineignore what is not needed"
+    return Choice(os.fspath(need.path), need.why, status, f"there are more than {_MOST:,} files", way=way)
 
 
 def _expand(need: Need, rules: Rules) -> Iterator[str]:
@@ -117,21 +140,30 @@ def _expand(need: Need, rules: Rules) -> Iterator[str]:
         return iter((path,))
     is_around = _is_below(os.fspath(rules.root), path) and path != os.fspath(rules.root)
     is_home = _is_below(os.fspath(Path.home()), path)
-    return iter(()) if (is_around or is_home) and need.why != _BY_HAND else _walk(path)
+    return iter(()) if (is_around or is_home) and need.why != _BY_HAND else _walk(path, rules)
 
 
-def _walk(folder: str) -> Iterator[str]:
-    """The files below a folder; not through links, and not what tools make for themselves."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name not in _SKIPPED and not os.path.exists(f"{entry.path}/pyvenv.cfg"):  # noqa: PTH110
-                yield from _walk(entry.path)
-        elif not entry.name.endswith(".pyc"):
-            yield entry.path
+def _walk(top: str, rules: Rules) -> Iterator[str]:
+    """The files below a folder; not through links, and not what tools make for themselves.
+
+    A folder that is excluded, or that may not be read, stands for all that is in it.
+    """
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                listed = sorted(islice(entries, _MOST + 1), key=lambda entry: entry.name)
+        except OSError:
+            yield folder
+            continue
+        for entry in listed:
+            if not entry.is_dir(follow_symlinks=False):
+                yield from () if entry.name.endswith(".pyc") else (entry.path,)
+            elif rules.excludes(f"{entry.path}/"):
+                yield entry.path
+            elif entry.name not in _SKIPPED and not os.path.exists(f"{entry.path}/pyvenv.cfg"):  # noqa: PTH110
+                folders.append(entry.path)
 
 
 def _judge(path: str, need: Need, rules: Rules) -> Choice | None:
@@ -144,11 +176,14 @@ def _judge(path: str, need: Need, rules: Rules) -> Choice | None:
         status = os.stat(path) if is_link else status  # noqa: PTH116 - of thousands, for each cell
     except (OSError, ValueError):
         return None
-    if folder.is_system or not stat.S_ISREG(status.st_mode):
+    is_folder = need.kind == "folder" and not is_link and stat.S_ISDIR(status.st_mode)
+    if folder.is_system or not (stat.S_ISREG(status.st_mode) or is_folder):
         return None
     choice = Choice(path, need.why, status)
-    if rules.ignored and rules.ignored.match_file(folder.below + name):
+    if rules.ignored and rules.ignored.match_file(folder.below + name + "/" * is_folder):
         return choice._replace(held="it is excluded by .cholineignore or --without", is_excluded=True)
+    if is_folder:
+        return choice._replace(held="you may not read it", way="make it readable, or name it in .cholineignore")
     if need.why == _BY_HAND or path in rules.allowed:
         return choice
     secret = "lies where keys are kept" if folder.has_keys else find_secret(path, name, status)

@@ -5,7 +5,9 @@ Made by `magic.foreseen` and `cli`, one per process; called in the thread that m
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -47,7 +49,7 @@ class Consent:
                 self._allowed |= {choice.path for choice in same}
                 goes |= {choice.path: choice.status for choice in same}
             else:
-                sys.stderr.write(f"choline: {_list_some(same)}: stays here, because {held}; --with sends it.\n")
+                sys.stderr.write(f"choline: {_list_some(same)}: stays here, because {held}; {same[0].way}.\n")
         return goes
 
     def _agrees(self, choices: Sequence[Choice]) -> bool:
@@ -93,6 +95,19 @@ def _find_named(names: Sequence[str]) -> tuple[Path, ...]:
     """What `--with` names; raises RequestError for what is not there."""
     paths = tuple(Path(name).expanduser().absolute() for name in names)
     for path in paths:
-        if not path.exists():
-            raise RequestError(f"--with names {path}, which is not there.", "Name a file or folder of this machine.")
+        _check_named(path)
     return paths
+
+
+def _check_named(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        is_loop = getattr(error, "errno", 0) == errno.ELOOP
+        what = "is a link that leads to itself" if is_loop else "is not there"
+        if isinstance(error, PermissionError):
+            what = "you may not look at"
+        raise RequestError(f"--with names {path}, which {what}.", "Name a file or folder of this machine.") from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        message = f"--with names {path}, which is no file but something that only this machine has."
+        raise RequestError(message, "Name a file or folder; write what a pipe or device gives into a file first.")

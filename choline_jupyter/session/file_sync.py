@@ -67,7 +67,7 @@ class FileSync:
             try:
                 digest, now = self._scan.hash(path, status, held if room > 0 else None)
             except OSError as error:
-                trouble.append(f"{path} stays here: {error.strerror or error}")
+                trouble.append(f"{path} stays here: {error.strerror or error}; .cholineignore leaves it out")
                 continue
             if self._sent.get(path) != digest:
                 room -= len(held.get(path, b""))
