@@ -10,6 +10,7 @@ import fnmatch
 import math
 import os
 import re
+import stat
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
@@ -65,7 +66,7 @@ def find_secret(path: str, name: str, status: os.stat_result) -> str:
     lower = name.lower()
     if _SECRET_NAME.match(lower) and not _PUBLIC_NAME.match(lower):
         return "is named like a secret"
-    is_text = status.st_size <= _LARGEST and os.path.splitext(lower)[1] in _TEXTS  # noqa: PTH122 - of thousands
+    is_text = stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST and os.path.splitext(lower)[1] in _TEXTS  # noqa: PTH122 - of thousands
     return "holds what looks like a key" if is_text and _holds_key(path, status.st_size, status.st_mtime_ns) else ""
 
 

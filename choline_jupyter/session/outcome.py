@@ -103,7 +103,9 @@ def explain_death(fact: dict[str, Any]) -> CholineError:
             f"The session ended while this ran: {fact['stopped']}.", "Run it again: that opens a new one."
         )
     if fact.get("reason"):
-        return KernelDied(f"The kernel did not start: {fact['reason']}.", "`%choline doctor` shows what is missing.")
+        return KernelDied(
+            f"The kernel did not start: {str(fact['reason']).rstrip('.')}.", "`%choline doctor` shows what is missing."
+        )
     if code is None:
         return KernelDied("The kernel ended without a trace of why.", again)
     if code < 0:

@@ -47,6 +47,9 @@ def read_target(told: dict[str, Any]) -> Target:
     return Target(python, machine, (libc_name, libc_version), have, kept)
 
 
+_LONGEST = 300  # characters of what a tool says
+
+
 class Fetched(NamedTuple):
     """Files, and one sentence on what is not among them as it was wished."""
 
@@ -165,15 +168,18 @@ def _find_pip() -> list[str]:
 
 def _run(command: Sequence[str], settings: Mapping[str, str], text: str = "") -> str:
     """A tool's output; raises EnvironmentFailed with what it said last."""
-    done = subprocess.run(
-        command, input=text, capture_output=True, text=True, check=False, env={**settings, **os.environ}
-    )
+    quiet = {**settings, **os.environ, "NO_COLOR": "1"}
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, env=quiet)
     if done.returncode != 0:
-        lines = [
-            line.encode("ascii", "ignore").decode().strip() for line in done.stderr.splitlines() if line.strip()
-        ] or ["nothing"]
         raise EnvironmentFailed(
-            f"The packages for that machine could not be fetched here: {strip_credentials(' '.join(lines))[:400]}",
+            f"The packages for that machine could not be fetched here: {_shorten(done.stderr)}",
             "Name versions that exist for its Python, or make an environment there yourself (python = ... in the configuration).",
         )
     return done.stdout
+
+
+def _shorten(said: str) -> str:
+    """What a resolver says: its reason, without the lines around that and its drawing of them."""
+    text = " ".join(strip_credentials(said).encode("ascii", "ignore").decode().split()) or "nothing"
+    reason = text[text.find("Because ") :] if "Because " in text else text
+    return reason if len(reason) <= _LONGEST else f"{reason[: _LONGEST - 3]}..."

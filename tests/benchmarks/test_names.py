@@ -157,7 +157,7 @@ def test_a_large_array(report: Report, near: EngineDriver, host: SSHHost) -> Non
 
     home = near.session
     paths = {"ours": send, "cat": peers.cat, "hashed": peers.hashed, "cloudpickle": peers.cloudpickle}
-    found = interleave(paths, rounds=choose(5, 1))
+    found = interleave(paths, rounds=choose(3, 1))
     near.session = home
     what, ours = f"array of {SIZE >> 20} MiB to a host, until a cell has it", found["ours time"]
     report.add(

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from choline_jupyter.capture.secrets import find_secret
 from choline_jupyter.session import file_grant
 from choline_jupyter.session.file_grant import FileGrant, TooMany
+from choline_jupyter.session.withheld import Withheld
 
 
 @pytest.fixture
@@ -85,6 +87,19 @@ def test_secrets_and_special_files_do_not_exist(grant: FileGrant, root: Path) ->
     assert listing
     assert listing.names == ["file"]
     assert [Path(one.path).name for one in grant.list_files(str(root / "data"))] == ["file"]
+
+
+def test_a_pipe_is_not_looked_into(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    os.mkfifo(root / "pipe.txt")
+    (root / "link").symlink_to("pipe")
+    grant = FileGrant([str(root)], Withheld([str(root)]).find)
+    assert [grant.find(str(root / name)) for name in ("pipe", "pipe.txt")] == [[], []]
+    listing = grant.list_folder(str(root))
+    assert listing
+    assert listing.names == []
+    status = (root / "pipe").stat()
+    assert find_secret(str(root / "pipe"), "pipe", status) == ""
 
 
 def test_a_root_that_is_a_link_is_the_users_own_word(root: Path) -> None:
