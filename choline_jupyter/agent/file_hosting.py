@@ -92,6 +92,7 @@ class FileHosting:
 
 
 def _find_roots(session: HostedSession, wish: Mapping[str, Any]) -> Roots:
-    """Where the roots are: the project's folder where the session's layout has it."""
+    """Where the roots are: the project's folder, and others, where the session's layout has them."""
     layout = session.spec["layout"]
-    return read_roots(wish, {str(wish["root"]): (layout["root"], layout["real"])})
+    folders = {path: (path, real) for path, real in layout.get("folders", ())}
+    return read_roots(wish, {str(wish["root"]): (layout["root"], layout["real"]), **folders})

@@ -221,7 +221,7 @@ class FileRequests:
 
     def _give_up(self, want: Want) -> None:
         if not self._is_deserted:
-            self._tell({"state": "unserved", "path": want.spot.path})
+            self._tell({"state": "unserved", "path": want.spot.path, "wait": "%g" % self._patience})
         self._is_deserted = True
         self._unanswered.add(want.spot.path)
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -32,6 +33,7 @@ class Layout(NamedTuple):
     """As it goes to the rank, in JSON: `root` is the project as the kernel sees it, `real` as everybody else does.
 
     `binds`: whether `real` has to be shown at `root`; `hidden` and `kept`: what an isolated session does not see.
+    `folders`: others of the client's that are shown at their own paths, each with where it really is.
     """
 
     root: str
@@ -39,6 +41,7 @@ class Layout(NamedTuple):
     binds: bool = False
     hidden: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    folders: tuple[tuple[str, str], ...] = ()
 
 
 class Layouts:
@@ -76,11 +79,22 @@ class Layouts:
             real.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.find(session) / "scratch").mkdir(mode=0o700, exist_ok=True)
             os.utime(self.find(session))  # agents that share a volume do not know of each other's sessions
-            return Layout(root, str(real), True, tuple(wish.get("hidden", ())), tuple(wish.get("kept", ())))
+            folders = tuple(self._make_folders(session, wish))
+            return Layout(root, str(real), True, tuple(wish.get("hidden", ())), tuple(wish.get("kept", ())), folders)
         if wish.get("isolated"):
             raise OSError(1, "this machine allows no mount namespaces, which --isolated needs")
         found = find_directory(root)
         return Layout(found, found)
+
+    def _make_folders(self, session: str, wish: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        """Folders for what the client serves outside of the project; a path that this machine has stays this machine's."""
+        paths = [path for path in map(str, wish.get("roots", ())) if not _is_below(path, str(wish["root"]))]
+        paths = [path for path in paths if wish.get("isolated") or not os.path.isdir(path)]
+        for number, path in enumerate(paths):
+            real = self.find(session) / ("outside%d" % number)
+            for folder in (real, self.find(session) / ("scratch%d" % number)):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            yield path, str(real)
 
     def remove(self, session: str) -> None:
         """Remove a session's workspace; the cache takes its large files. Blocks; for an executor."""
@@ -135,6 +149,13 @@ def _enter(layout: Layout, scratch: str) -> None:
             mounts.hide([folder for folder in layout.hidden if os.path.isdir(folder)])
             mounts.make_point(layout.root, "/proc/self/fd/%d" % own)
             mounts.bind("/proc/self/fd/%d" % handle, layout.root)
+        for number, (path, real) in enumerate(layout.folders):
+            mounts.make_point(path, scratch + str(number))
+            mounts.bind(real, path)
     finally:
         os.close(handle)
         os.close(own)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -52,7 +52,8 @@ class Workspace:
         self._layout, self._index, self._folder = layout, index, folder
         self._blobs, self._contents = BlobFolder(blobs), Contents(blobs.parent)
         self._full = ""  # what was said when the disk was full
-        self._reals = {layout.root: layout.real} if layout.binds else {}  # what is renamed must not leave its mount
+        # what is renamed must not leave its mount
+        self._reals = {layout.root: layout.real, **dict(layout.folders)} if layout.binds else {}
         self._shown = frozenset(list_kept(layout))
         self._scan = Scan()
         self._fetched = FetchedLog(index.with_name("fetched.jsonl"))
@@ -123,7 +124,7 @@ class Workspace:
         if root == self.root or os.path.isdir(root):
             return ""
         try:
-            if self._layout.binds:
+            if self._layout.binds and not self._is_in_folder(root):
                 number = len(list(self._folder.glob("outside*")))
                 real, scratch = self._folder / ("outside%d" % number), self._folder / ("scratch%d" % number)
                 real.mkdir(mode=0o700)
@@ -133,9 +134,17 @@ class Workspace:
                 self._reals[root] = str(real)
             else:
                 os.makedirs(root)
+                self._reals.update((root, real + root[len(path) :]) for path, real in self._find_folder(root))
         except OSError as error:
             return _explain(error)
         return ""
+
+    def _is_in_folder(self, root: str) -> bool:
+        """Whether it is in a folder that is shown at its own path, so that it can just be made."""
+        return bool(self._find_folder(root))
+
+    def _find_folder(self, root: str) -> list[tuple[str, str]]:
+        return [folder for folder in self._layout.folders if root.startswith(folder[0] + "/")]
 
     def _try(self, tree: Tree, root: str, entry: Entry, content: Optional[memoryview]) -> str:
         try:

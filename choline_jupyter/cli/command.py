@@ -25,6 +25,7 @@ from choline_jupyter.session.live import LiveSession, is_end
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequest, VersionRequest, parse_command
 from choline_jupyter.session.outcome import Outcome, note_state, tell_notices
+from choline_jupyter.session.project import tell_wait
 from choline_jupyter.session.rent.ledger_report import render_job_cost
 from choline_jupyter.session.resumption import add_files, read_training, resume_job
 from choline_jupyter.session.secrets import Secrets
@@ -80,7 +81,7 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     if is_detached:
         bridge.post(session.type_text, 1, "", True)
         start_keeper()
-        print(f"Job {job_id} runs on by itself; `choline attach {job_id}` shows it.")
+        print(f"Job {job_id} runs on by itself; `choline attach {job_id}` shows it.{tell_wait(spec.files)}")
         return 0
     console.pass_input()
     status = console.follow(job_id)

@@ -35,6 +35,7 @@ from choline_jupyter.session.options import (
     parse_line,
 )
 from choline_jupyter.session.outcome import Outcome, raise_outcome
+from choline_jupyter.session.project import tell_wait
 from choline_jupyter.session.ranks import read_ranks
 from choline_jupyter.session.rent.wish import OPTIONS as WISHES
 from choline_jupyter.session.rerun import as_cell, plan_again
@@ -109,7 +110,10 @@ class Notebook:
         self._bridge.call(stage.session.confirm(job))
         stage.adopt(job)
         start_keeper()
-        print(f"Job {job} runs on by itself. `%choline attach {job}` shows it, `%choline interrupt` interrupts it.")
+        wait = tell_wait(spec.files)
+        print(
+            f"Job {job} runs on by itself. `%choline attach {job}` shows it, `%choline interrupt` interrupts it.{wait}"
+        )
 
     def run_line(self, line: str) -> None:
         """`%choline VERB`."""

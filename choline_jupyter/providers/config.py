@@ -16,6 +16,7 @@ Read by providers. Lives with the user, never in a notebook.
     enabled = ["acme"]                    # providers that other packages bring; the project's own need no line
 
     [files]
+    wait = 30                             # seconds that a job waits for a file of this machine while nobody is connected
     cache = "50 GB"                       # how much of ended sessions' data files a host keeps; a tenth of its disk without it
 """
 
@@ -28,6 +29,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+FILE_WAIT = 30.0
+_LONGEST_WAIT = 86400.0
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(|[kMGTkmgt]?[Bb])\Z")
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -92,17 +95,30 @@ def read_enabled() -> tuple[str, ...]:
     return tuple(names)
 
 
+def read_file_wait() -> float:
+    """How long a job waits, in seconds, for a file that nobody foresaw while nobody is connected; raises ConfigError."""
+    wait = _read_files().get("wait", FILE_WAIT)
+    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait <= _LONGEST_WAIT:
+        raise ConfigError(f"{find_config()}: `wait` under [files] is not a number of seconds, at most a day.")
+    return float(wait)
+
+
 def read_cache_limit() -> int | None:
     """How many bytes of data files a host may keep for later sessions; None where the user has not said. Raises ConfigError."""
-    table = _read().get("files", {})
-    if not isinstance(table, dict) or set(table) - {"cache"}:
-        raise ConfigError(f'{find_config()}: [files] has one entry, cache = "50 GB".')
+    table = _read_files()
     if "cache" not in table:
         return None
     found = _SIZE.match(str(table["cache"]))
     if not found:
         raise ConfigError(f'{find_config()}: cache in [files] is a size such as "50 GB"; "0" keeps nothing.')
     return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def _read_files() -> dict[str, Any]:
+    table = _read().get("files", {})
+    if not isinstance(table, dict) or set(table) - {"wait", "cache"}:
+        raise ConfigError(f"{find_config()}: [files] has more than `wait` and `cache`, or is not a table.")
+    return table
 
 
 def _read_host(name: str, table: Any) -> Host:

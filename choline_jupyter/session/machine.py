@@ -9,11 +9,12 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from choline_jupyter.errors import RequestError
 from choline_jupyter.model.offer import Wish
 from choline_jupyter.model.session import Trust
+from choline_jupyter.providers.config import ConfigError, read_file_wait
 from choline_jupyter.providers.provider import Access
 from choline_jupyter.providers.registry import list_names
 from choline_jupyter.session.project import describe_files
@@ -76,7 +77,7 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
         command=command,
         accept_key=accept_key,
         client=client,
-        files=describe_files(Path.cwd(), is_isolated) if is_isolated or provider != "local" else None,
+        files=_describe_files(options, is_isolated) if is_isolated or provider != "local" else None,
         ranks=ranks,
     )
 
@@ -133,7 +134,7 @@ def _make_rented(name: str, options: Values, command: tuple[str, ...]) -> Sessio
         lease=rent.limits.lease,
         trust=Trust.TRUSTED if options.has("trust") else Trust.RENTED,
         client=_check_way(options)[1],
-        files=describe_files(Path.cwd(), False),
+        files=_describe_files(options, False),
         rent=rent,
         ranks=ranks,
     )
@@ -170,3 +171,10 @@ def _find_wishes(file: str, provider: str) -> Wishes:
     for notice in wishes.notices:
         sys.stderr.write(f"choline: {notice}\n")
     return wishes
+
+
+def _describe_files(options: Values, is_isolated: bool) -> dict[str, Any]:
+    try:
+        return describe_files(Path.cwd(), is_isolated, options.list("with"), read_file_wait())
+    except ConfigError as error:
+        raise RequestError(str(error), "Mend that file.") from None

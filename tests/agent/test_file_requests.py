@@ -183,7 +183,7 @@ def test_with_nobody_there_the_first_question_waits_and_the_others_do_not(tmp_pa
         pair.write("data/a")
         pair.is_connected = False
         assert run(pair, "cat data/a data/b data/c")[0] == ""
-        assert pair.told == [{"state": "unserved", "path": str(pair.here / "data/a")}]
+        assert pair.told == [{"state": "unserved", "path": str(pair.here / "data/a"), "wait": "0.2"}]
         pair.connect()
         assert run(pair, "cat data/a")[0] == "content"
     finally:

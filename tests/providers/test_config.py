@@ -8,7 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from choline_jupyter.providers.config import ConfigError, Host, find_config, read_cache_limit, read_hosts
+from choline_jupyter.providers.config import (
+    ConfigError,
+    Host,
+    find_config,
+    read_cache_limit,
+    read_file_wait,
+    read_hosts,
+)
 
 
 @pytest.fixture
@@ -79,7 +86,7 @@ def test_any_bytes_are_hosts_or_an_error_of_ours(config: Path, data: bytes) -> N
     [
         ("", None),
         ("[files]", None),
-        ('[files]\ncache = "50 GB"', 50 * 10**9),
+        ('[files]\ncache = "50 GB"\nwait = 3', 50 * 10**9),
         ('[files]\ncache = "1.5tb"', 1_500 * 10**9),
         ("[files]\ncache = 0", 0),
     ],
@@ -92,6 +99,21 @@ def test_the_cache_has_the_size_that_is_said(config: Path, text: str, limit: int
 @pytest.mark.parametrize("text", ["files = 3", "[files]\ncache = 'much'", "[files]\ncache = -1", "[files]\nroom = 1"])
 def test_a_size_that_is_none_is_refused(config: Path, text: str) -> None:
     config.write_text(text)
-    with pytest.raises(ConfigError, match="50 GB") as caught:
+    with pytest.raises(ConfigError, match="files") as caught:
         read_cache_limit()
     assert str(config) in str(caught.value)
+
+
+def test_how_long_a_job_waits_for_a_file(config: Path) -> None:
+    assert read_file_wait() == 30.0
+    config.write_text('[files]\nwait = 0.5\ncache = "1 GB"\n')
+    assert read_file_wait() == 0.5
+
+
+@pytest.mark.parametrize(
+    "text", ["files = 3", "[files]\nwait = -1", "[files]\nwait = '2m'", "[files]\nwate = 3", "[files]\nwait = 1e9"]
+)
+def test_what_is_no_such_time_is_refused(config: Path, text: str) -> None:
+    config.write_text(text)
+    with pytest.raises(ConfigError, match="files"):
+        read_file_wait()

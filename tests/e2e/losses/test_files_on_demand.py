@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from choline_jupyter.model.event import Event, Kind
+from choline_jupyter.model.job import JobRow
+from choline_jupyter.model.names import make_identifier
+from choline_jupyter.session.cargo import Cargo
 from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.project import describe_files
 from choline_jupyter.session.spec import SessionSpec
@@ -31,9 +34,11 @@ class Project:
         (self.folder / "data/large.bin").write_bytes(os.urandom(3 << 20))
         (self.folder / "module.py").write_text("VALUE = 3\n")
 
-    def open(self, client: EngineClient, patience: float = 30.0, command: tuple[str, ...] = ()) -> LiveSession:
+    def open(
+        self, client: EngineClient, patience: float = 30.0, command: tuple[str, ...] = (), named: tuple[str, ...] = ()
+    ) -> LiveSession:
         """The session `files`, which has none of this machine's files."""
-        files = {**describe_files(self.folder, is_isolated=True), "hidden": [str(self.folder)], "patience": patience}
+        files = {**describe_files(self.folder, True, named, patience), "hidden": [str(self.folder)]}
         spec = SessionSpec("files", directory=str(self.folder), files=files, command=command)
         return client.call(client.engine.open(spec))
 
@@ -61,6 +66,34 @@ def test_they_come_when_they_are_needed(client: EngineClient, project: Project) 
     assert project.find(session, "data/large.bin").read_bytes() == (project.folder / "data/large.bin").read_bytes()
     wait_until(lambda: len(session.list_fetched()) == 3)
     assert [need.path.name for need in session.list_fetched()] == ["module.py", "text.txt", "large.bin"]
+
+
+def test_named_folders_outside_of_the_project_are_served_too(
+    client: EngineClient, home: Isolation, project: Project
+) -> None:
+    outside, other = home.folder / "outside", home.folder / "other"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "deep/a.txt").write_text("a")
+    (outside / "b.txt").write_text("b")
+    (outside / "way_out").symlink_to(other / "c.txt")
+    other.mkdir()
+    (other / "c.txt").write_text("c")
+    session = project.open(client, named=(str(outside), str(project.folder / "data")))
+    assert session.spec
+    assert session.spec.files
+    assert session.spec.files["roots"] == [str(project.folder), str(outside)]
+    sent = session.files.sync.plan({str(outside / "deep/a.txt"): (outside / "deep/a.txt").stat()})
+    along = Cargo(shipment=sent)._pack(None, session, lambda count: None)  # type: ignore[arg-type]  # small: no bridge
+    look = f"import os\nos.chdir({str(outside)!r})\nread = lambda path: open(path).read()"
+    job = JobRow(make_identifier("j"), session.row.id)
+    client.post(
+        session.run, job, look, {"msg_id": job.id, "count": 1, "allow_stdin": False, **along.header}, along.extra
+    )
+    client.finish(session, job.id)
+    assert client.evaluate(session, "read('deep/a.txt'), read('b.txt'), sorted(os.listdir('.'))") == (
+        "('a', 'b', ['b.txt', 'deep'])"
+    )
+    assert client.evaluate(session, "os.path.exists('way_out')") == "False"
 
 
 def test_what_is_not_here_is_looked_for_again_by_the_next_job(client: EngineClient, project: Project) -> None:
@@ -124,6 +157,8 @@ def test_with_nobody_there_a_file_does_not_exist(client: EngineClient, project: 
         events = later.finish(later.call(later.engine.join(row)), job)
         assert read_text(events) == "False\n"
         assert "unserved" in read_states(events)
+        [state] = [event.read_content() for event in events if b"unserved" in bytes(event.content)]
+        assert (state["wait"], state["path"]) == ("0.2", str(project.folder / "data/text.txt"))
     finally:
         later.close()
 
