@@ -70,7 +70,7 @@ class Parser:
         elif call.name == "set_defaults":
             self.settings.update(call.kwargs)
         elif call.name in _PARSES:
-            made = self._parse(machine, call)
+            made = self.parse(machine, call)
             return (Items([(made,), (Items([], is_open=True),)]),) if call.name == "parse_known_args" else (made,)
         elif call.name == "get_default":
             names = [each for each in call.get(0) if isinstance(each, str)]
@@ -92,7 +92,8 @@ class Parser:
         is_many = many in {"+", "*"} or isinstance(many, int)
         self.options.append(_Option(flags, name, default, action, is_many, call.kwargs.get("type", ())))
 
-    def _parse(self, machine: Machine, call: Call) -> Table:
+    def parse(self, machine: Machine, call: Call) -> Table:
+        """The options as an object."""
         given = call.get(0, "args")
         words = _list_words(given if given and given != NOTHING else machine.arguments, is_argv=given in {(), NOTHING})
         made = Table()
@@ -175,14 +176,19 @@ def _is_class(value: Value) -> bool:
 
 
 def _define_flag(machine: Machine, call: Call) -> Value:
-    """`absl.flags.DEFINE_string("name", default, help)`."""
-    flags = machine.flags
-    for name in list_texts(call.get(0)):
-        flags.entries[name] = call.get(1, "default") or UNKNOWN
-    return (Table({"value": call.get(1, "default") or UNKNOWN}),)
+    """`flags.DEFINE_string("name", default, help)` of absl, gflags and TensorFlow, and what the command line says of it."""
+    names, default = list_texts(call.get(0, "name")), call.get(1, "default", "default_value") or UNKNOWN
+    parser, name = Parser(), names[0]
+    parser.options.append(_Option([f"--{name}", f"-{name}"], name, default, "store", False, _TYPES.get(call.last, ())))
+    for each in default:
+        machine.record.consume(show(each))
+    value = parser.parse(machine, Call("", [], {})).entries[name]
+    machine.flags.entries[name] = value
+    return (Table({"value": value, "default": default}),)
 
 
-_DEFINES = [f"absl.flags.DEFINE_{kind}" for kind in ("string", "integer", "float", "bool", "boolean", "enum", "list")]
+_TYPES: dict[str, Value] = {"DEFINE_integer": (Opaque("int"),), "DEFINE_float": (Opaque("float"),)}
+_DEFINES = [f"*.DEFINE_{kind}" for kind in ("string", "integer", "float", "bool", "boolean", "enum", "list")]
 HANDLERS: dict[str, Callable[[Any, Call], Value]] = {
     "transformers.HfArgumentParser": _make_of_classes,
     **dict.fromkeys(["argparse.ArgumentParser", "configargparse.ArgParser", "jsonargparse.ArgumentParser"], _make),

@@ -23,6 +23,7 @@ from choline_jupyter.capture.foresight.value import (
     Method,
     Module,
     Opaque,
+    Partial,
     PathText,
     Table,
     Value,
@@ -46,6 +47,7 @@ _CONSTANTS: dict[str, Value] = {
     "typing.TYPE_CHECKING": (False,),
 }
 _DICTIONARY = frozenset(dir(dict))
+_COPIES = frozenset({"_replace", "copy", "model_copy", "replace", "evolve"})  # with the changes that keywords name
 
 
 def get(machine: Machine, owner: Any, name: str) -> Value:
@@ -90,7 +92,7 @@ def _get_opaque(machine: Machine, owner: Opaque, name: str) -> Value:
     full = f"{owner.name}.{name}" if owner.name else f"?.{name}"
     if full == "sys.argv":
         return machine.arguments
-    if full.startswith("absl.flags.FLAGS"):
+    if full.endswith(f"flags.FLAGS.{name}"):
         return machine.flags.entries.get(name, (Opaque(full),))
     if full == "sys.path":
         return (Bound(Items(is_open=True), "sys.path"),)
@@ -115,6 +117,8 @@ def _get_of_instance(machine: Machine, owner: Instance, name: str) -> Value:
     if name == "__dict__":
         return (Table(owner.attributes),)
     found = owner.type.find(name)
+    if found is None and name in _COPIES:
+        return (Partial(Opaque("dataclasses.replace"), [(owner,)], {}),)
     if found is None:
         hook = owner.type.find("__getattr__")
         if hook:

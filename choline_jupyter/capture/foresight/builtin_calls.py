@@ -224,7 +224,24 @@ def _field(machine: Machine, call: Call) -> Value:
     factory = call.get(-1, "default_factory", "factory")
     if factory:
         return (definitions.Factory([factory]),)
-    return call.get(0, "default") or UNKNOWN
+    default = call.get(0, "default") or UNKNOWN
+    if not call.kwargs.get("converter") or any(isinstance(each, definitions.Factory) for each in default):
+        return default
+    return unite(*(machine.call(each, Call("", [default], {}, call.node)) for each in call.kwargs["converter"]))
+
+
+def _factory(machine: Machine, call: Call) -> Value:
+    """`attr.Factory(list)`."""
+    return (definitions.Factory([call.get(0, "factory")]),)
+
+
+def _replace(machine: Machine, call: Call) -> Value:
+    """`dataclasses.replace(settings, name="other")` and its like: a copy with changes."""
+    changes = dict(call.kwargs)
+    for each in changes.pop("update", ()):
+        changes.update(each.entries if isinstance(each, Table) else {})
+    made = [definitions.copy(machine, each, changes) for each in call.get(0) if isinstance(each, Instance)]
+    return tuple(made) or UNKNOWN
 
 
 def _super(machine: Machine, call: Call) -> Value:
@@ -326,7 +343,9 @@ HANDLERS: dict[str, Handler] = {
     "functools.partial": _partial,
     "dataclasses.field": _field,
     "pydantic.Field": _field,
-    "attr.ib": _field,
-    "attrs.field": _field,
+    **dict.fromkeys(["attr.ib", "attr.attrib", "attr.field", "attrs.field"], _field),
+    **dict.fromkeys(["attr.Factory", "attrs.Factory"], _factory),
+    **dict.fromkeys(["dataclasses.replace", "attr.evolve", "attrs.evolve", "copy.replace"], _replace),
+    "string.Template": _same,
     "shlex.join": _join_words,
 }

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from choline_jupyter.capture.foresight.machine import Machine
 
 _MOST_CALLS = 120
+_POST = ("__post_init__", "__attrs_post_init__", "model_post_init")
 _RUN_UNSEEN = ("__len__", "__getitem__", "__iter__", "__next__", "__call__")  # what libraries call by themselves
 
 
@@ -169,7 +170,21 @@ def _fill_fields(machine: Machine, instance: Instance, call: Call) -> tuple[Valu
     for base in made.foreign:
         if not names:
             machine.call(base, call)
-    return made.find("__post_init__")
+    return _find_post(made)
+
+
+def _find_post(made: Class) -> tuple[Value, Class] | None:
+    """What runs behind the `__init__` that a library makes."""
+    return next(filter(None, map(made.find, _POST)), None)
+
+
+def copy(machine: Machine, instance: Instance, changes: dict[str, Value]) -> Instance:
+    """Another object like this one, but for some attributes."""
+    made = Instance(instance.type, {**instance.attributes, **changes}, machine.record.is_muted)
+    post = None if instance.type.find("__init__") else _find_post(instance.type)
+    if post:
+        call_method(machine, made, post[0], [], Call("", [], {}))
+    return made
 
 
 def _make_default(machine: Machine, value: Value, call: Call) -> Value:

@@ -137,6 +137,13 @@ def _split_extension(machine: Machine, text: str) -> Items:
     return Items([(stem,), (extension,)])
 
 
+def _split_texts(machine: Machine, call: Call) -> Value:
+    """What is cut in two is a name to be made into another; if it is opened too, that counts by itself."""
+    for text in list_texts(call.get(0, "path", "p")):
+        machine.record.consume(text)
+    return _map(_split_extension)(machine, call)
+
+
 def _expand(machine: Machine, text: str) -> str:
     return os.path.expandvars(text) if ANY not in text and "\0" not in text else text
 
@@ -176,6 +183,7 @@ def _change_directory(machine: Machine, call: Call) -> Value:
     path = machine.record.locate(texts[0])
     if len(texts) == 1 and ANY not in path and machine.disk.find_kind(path) == "folder":
         machine.record.directory = path
+        machine.record.entered.append(path)
         machine.finder.folders = [*machine.finder.folders, path]
     return UNKNOWN
 
@@ -187,6 +195,21 @@ def _copy(machine: Machine, call: Call) -> Value:
     for text in list_texts(targets):
         machine.record.write(text, is_sure=not machine.guards)
     return targets or UNKNOWN
+
+
+def _pack(machine: Machine, call: Call) -> Value:
+    """A file or folder goes into an archive."""
+    for text in list_texts(call.get(0, "name", "filename")):
+        machine.record.read(text, machine.why(f"{call.last}(...)"))
+    return UNKNOWN
+
+
+def _make_archive(machine: Machine, call: Call) -> Value:
+    for text in list_texts(call.get(2, "root_dir")):
+        machine.record.read(text, machine.why(f"{call.last}(...)"))
+    for text in list_texts(call.get(0, "base_name")):
+        machine.record.write(text + ANY, is_sure=not machine.guards)
+    return UNKNOWN
 
 
 def _write(machine: Machine, call: Call) -> Value:
@@ -248,7 +271,9 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(
         ["shutil.copy", "shutil.copy2", "shutil.copyfile", "shutil.move", "os.rename", "os.replace"], _copy
     ),
-    **dict.fromkeys(["shutil.copytree", "os.symlink", "os.link"], _copy),
+    **dict.fromkeys(["shutil.copytree", "os.symlink", "os.link", "shutil.unpack_archive"], _copy),
+    **dict.fromkeys(["tarfile.open().add", "tarfile.TarFile().add", "zipfile.ZipFile().write"], _pack),
+    "shutil.make_archive": _make_archive,
     **dict.fromkeys(["os.makedirs", "os.mkdir", "os.remove", "os.unlink", "shutil.rmtree", "os.rmdir"], _write),
     **dict.fromkeys(["os.environ.get", "os.getenv"], _variable),
     "os.environ.setdefault": _set_variable,
@@ -261,11 +286,11 @@ HANDLERS: dict[str, Handler] = {
     "os.path.expanduser": _map(lambda machine, text: os.path.expanduser(text)),
     "os.path.expandvars": _map(_expand),
     "os.path.split": _map(_split),
-    "os.path.splitext": _map(_split_extension),
+    "os.path.splitext": _split_texts,
     "os.path.relpath": _map(_relative),
     "os.path.commonpath": _common_path,
     "os.walk": _walk,
-    "os.chdir": _change_directory,
+    **dict.fromkeys(["os.chdir", "contextlib.chdir"], _change_directory),
     "os.getcwd": lambda machine, call: (machine.record.directory,),
     "pathlib.Path.cwd": lambda machine, call: (PathText(machine.record.directory),),
     "pathlib.Path.home": lambda machine, call: (PathText(os.path.expanduser("~")),),

@@ -40,6 +40,7 @@ class Record:
     def __init__(self, disk: Disk, directory: str) -> None:
         self._disk = disk
         self.directory = directory
+        self.entered: list[str] = []  # the folders that the code has changed to
         self.is_muted = False
         self.is_deaf = False  # to literals: the defaults of a function that may never be called
         self._home = os.path.expanduser("~")
@@ -65,7 +66,10 @@ class Record:
         if DEEP in path:
             path = path.split(DEEP)[0].rstrip("/")
         if not has_magic(path):
-            return self._read_one(path, why, folders=folders)
+            is_there = self._read_one(path, why, folders=folders)
+            if is_there:
+                self.consume(text)  # from another folder it would name another file
+            return is_there
         return self._read_pattern(path, why, listed=listed)
 
     def _read_one(self, path: str, why: str, *, folders: bool) -> bool:

@@ -197,11 +197,19 @@ def _walk_while(machine: Machine, node: ast.While, scope: Scope) -> str:
 
 
 def _walk_with(machine: Machine, node: ast.With | ast.AsyncWith, scope: Scope) -> str:
+    """Where a manager changes the folder, that holds for the body: it is changed back behind it."""
+    record = machine.record
+    before, changes = record.directory, len(record.entered)
     for item in node.items:
-        value = machine.evaluate(item.context_expr, scope)
+        entered = definitions.enter(machine, machine.evaluate(item.context_expr, scope))
         if item.optional_vars is not None:
-            bind(machine, item.optional_vars, definitions.enter(machine, value), scope)
-    return machine.run(node.body, scope)
+            bind(machine, item.optional_vars, entered, scope)
+    if len(record.entered) == changes:
+        return machine.run(node.body, scope)
+    record.directory = record.entered[changes]
+    ended = machine.run(node.body, scope)
+    record.directory = before
+    return ended
 
 
 def _walk_try(machine: Machine, node: Any, scope: Scope) -> str:

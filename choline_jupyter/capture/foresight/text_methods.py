@@ -37,6 +37,7 @@ _PLAIN = _SAFE_WITH_UNKNOWN | {"title", "capitalize", "casefold", "swapcase", "z
 _TESTS = frozenset(
     {"startswith", "endswith", "isdigit", "isalpha", "isalnum", "isnumeric", "islower", "isupper", "isidentifier"}
 )
+_BRACED = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _SPLITS = frozenset({"split", "rsplit", "splitlines", "partition", "rpartition"})
 
 
@@ -47,6 +48,10 @@ def call(machine: Machine, text: str, call: Call) -> Value:
     if call.name == "format":
         machine.record.consume(text)
         return tuple(_format(machine, text, call))
+    if call.name in {"substitute", "safe_substitute"}:  # of a string.Template, which is its text here
+        known = {key: value for each in call.get(0) for key, value in getattr(each, "entries", {}).items()}
+        machine.record.consume(text)
+        return tuple(_format(machine, _BRACED.sub(r"{\1\2}", text), Call("", [], {**known, **call.kwargs}, None)))
     if call.name in {"encode", "expandtabs", "copy"}:
         return (text,)
     if call.name == "format_map":
