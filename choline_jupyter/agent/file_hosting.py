@@ -8,6 +8,7 @@ are not taken for files that a job has made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from choline_jupyter.agent.blob_folder import BlobFolder
@@ -20,6 +21,8 @@ from choline_jupyter.agent.shim import find_shim
 if TYPE_CHECKING:
     from choline_jupyter.agent.client import Client
     from choline_jupyter.agent.session import HostedSession
+
+_PARTS = ("sessions", "blobs", "preload", "wheels")
 
 ListClients = Callable[[], Iterable["Client"]]
 
@@ -43,7 +46,7 @@ class FileHosting:
         return {
             "socket": str(socket),
             "roots": _find_roots(session, wish).seen,
-            "except": [str(path) for path in (self._place.home, self._place.sockets, find_cache())],
+            "except": [str(path) for path in (*self._list_own(session), self._place.sockets, find_cache())],
             "preload": find_shim(self._place.home, python),
         }
 
@@ -73,6 +76,12 @@ class FileHosting:
     def close_all(self) -> None:
         for session in list(self._requests):
             self.close(session)
+
+    def _list_own(self, session: HostedSession) -> Iterable[Path]:
+        """The agent's own folder, or its parts where a kernel sees the project inside of it."""
+        home = self._place.home
+        is_inside = str(session.spec["layout"]["root"]).startswith("%s/" % home)
+        return [home / name for name in _PARTS] if is_inside else [home]
 
     def _make(self, session: HostedSession, wish: Mapping[str, Any]) -> FileRequests:
         def push(wants: list[dict[str, Any]]) -> None:

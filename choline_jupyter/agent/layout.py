@@ -2,8 +2,8 @@
 
 Decided by the supervisor when a session's kernel is made; entered by the rank that has just been forked, or by the host
 of a script. The best way this machine allows is taken: the client's own files where the folder is the very same one, else
-a workspace shown at the client's path in a mount namespace, else the path itself if it can be made, else a folder
-of its name in the home folder.
+a workspace shown at the client's path in a mount namespace, else the path itself if it is there or can be made, else the
+workspace where it is: then the folder that cells begin in is there, too, and paths that are spelled out whole are not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Layout(NamedTuple):
     """As it goes to the rank, in JSON: `root` is the project as the kernel sees it, `real` as everybody else does.
 
     `binds`: whether `real` has to be shown at `root`; `hidden` and `kept`: what an isolated session does not see.
-    `folders`: others of the client's that are shown at their own paths, each with where it really is.
+    `folders`: others of the client's that are shown at their own paths, each with where it really is. `client`: the project's
+    path there, if it is another one here.
     """
 
     root: str
@@ -42,6 +43,7 @@ class Layout(NamedTuple):
     hidden: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     folders: tuple[tuple[str, str], ...] = ()
+    client: str = ""
 
 
 class Layouts:
@@ -83,8 +85,9 @@ class Layouts:
             return Layout(root, str(real), True, tuple(wish.get("hidden", ())), tuple(wish.get("kept", ())), folders)
         if wish.get("isolated"):
             raise OSError(1, "this machine allows no mount namespaces, which --isolated needs")
-        found = find_directory(root)
-        return Layout(found, found)
+        if find_directory(root, str(real)) == root:
+            return Layout(root, root)
+        return Layout(str(real), str(real), client=root)
 
     def _make_folders(self, session: str, wish: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """Folders for what the client serves outside of the project; a path that this machine has stays this machine's."""
@@ -116,6 +119,12 @@ class Layouts:
             )
             self._can_mount = await process.wait() == 0
         return self._can_mount
+
+
+def translate(layout: Optional[dict[str, Any]], path: str) -> str:
+    """Where something of the client's project is here, as the session's kernels see it; other paths stay as they are."""
+    client = (layout or {}).get("client", "")
+    return layout["root"] + path[len(client) :] if layout and client and _is_below(path, client) else path
 
 
 def shares_files(wish: Optional[dict[str, Any]]) -> bool:

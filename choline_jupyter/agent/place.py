@@ -75,17 +75,18 @@ class Place:
             return fallback
 
 
-def find_directory(wanted: str) -> str:
-    """Where a session can run: the path its user has at home, made if need be; else a folder of that name here."""
-    if os.path.isdir(wanted):
-        return wanted
+def find_directory(wanted: str, instead: str = "") -> str:
+    """Where a session can run: the path its user has at home, made if need be; else `instead`, or one of that name here."""
     try:
         os.makedirs(wanted, exist_ok=True)
-        return wanted
+        if not instead or os.access(wanted, os.W_OK | os.X_OK):
+            return wanted
     except OSError:
-        here = os.path.join(os.path.expanduser("~"), "choline", os.path.basename(wanted.rstrip("/")) or "session")
-        os.makedirs(here, exist_ok=True)
-        return here
+        if os.path.isdir(wanted) and not instead:
+            return wanted
+    here = os.path.join(os.path.expanduser("~"), "choline", os.path.basename(wanted.rstrip("/")) or "session")
+    os.makedirs(instead or here, exist_ok=True)
+    return instead or here
 
 
 def find_cache() -> Path:

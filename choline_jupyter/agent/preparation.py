@@ -16,7 +16,7 @@ from choline_jupyter.agent.delivery import Deliveries
 from choline_jupyter.agent.environment import Environments
 from choline_jupyter.agent.installation import Order
 from choline_jupyter.agent.layer import find_site, is_used
-from choline_jupyter.agent.layout import Layouts
+from choline_jupyter.agent.layout import Layouts, translate
 from choline_jupyter.agent.place import find_directory
 from choline_jupyter.agent.tool import EnvironmentFault
 from choline_jupyter.model.environment import Target
@@ -47,7 +47,8 @@ class Preparation:
             if self._environments.has_made(spec["python"]):
                 self._environments.lay(spec["python"], _find_layer(session))
             is_shown = await self._layouts.settle(session.id, spec)
-            directory = spec["directory"] if is_shown else find_directory(spec["directory"])
+            wanted = translate(spec["layout"], spec["directory"])
+            directory = wanted if is_shown else find_directory(wanted)
             if directory != spec["directory"]:
                 session.tell({"state": "moved", "wanted": spec["directory"], "directory": directory})
                 spec["directory"] = directory

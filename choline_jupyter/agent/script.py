@@ -20,7 +20,7 @@ from typing import Any, Optional
 
 from choline_jupyter.agent.doorbell import Ringer
 from choline_jupyter.agent.file_watch import FileWatch
-from choline_jupyter.agent.layout import enter_layout
+from choline_jupyter.agent.layout import enter_layout, translate
 from choline_jupyter.agent.masked_journal import MaskedJournal
 from choline_jupyter.agent.process import MARK, end_processes, make_mark
 from choline_jupyter.agent.shim import mark_environment
@@ -145,10 +145,12 @@ class ScriptHost:
         if self._order["files"]:
             mark_environment(environment, self._order["files"])
         environment.update(self._told)
+        script, *words = self._order["command"]
+        whole = [translate(self._order["layout"], script), *words]
         environment["PYTHONUNBUFFERED"] = "1"  # into a file Python would hold lines back until there are 8 KiB
-        command, errors = [self._order["python"], *self._order["command"]], self._outputs[1].file
+        command, errors = [self._order["python"], *whole], self._outputs[1].file
         if self._torch:
-            command = self._torch.make_command(self._order["python"], self._order["command"])
+            command = self._torch.make_command(self._order["python"], whole)
             self._torch.mark_environment(environment)
             errors = open(self._torch.log, "ab", buffering=0)  # noqa: SIM115 - for the script's whole life
         try:

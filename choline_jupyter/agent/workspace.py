@@ -49,6 +49,7 @@ class Workspace:
 
     def __init__(self, layout: Layout, index: Path, blobs: Path, folder: Path) -> None:
         self.root = layout.root
+        self.client_root = layout.client or layout.root  # what the client calls it
         self._layout, self._index, self._folder = layout, index, folder
         self._blobs, self._contents = BlobFolder(blobs), Contents(blobs.parent)
         self._full = ""  # what was said when the disk was full
@@ -76,7 +77,7 @@ class Workspace:
         """Put in place what has come; gives a sentence for each file that cannot be, one for all when the disk is full."""
         self.arrived, self.unplaced, self._full = set(), [], ""
         for part in told:
-            root = str(part["root"])
+            root = self._find_root(str(part["root"]))
             problem = self._prepare(root)
             tree = Tree(self._reals.get(root, root), keeps_open=True)
             for one in part["entries"]:
@@ -84,9 +85,9 @@ class Workspace:
                 content = small.take(entry.size) if entry.kind == "file" and entry.size <= SMALL else None
                 problem_here = problem or self._full or self._try(tree, root, entry, content)
                 if problem_here:
-                    self.unplaced.append(os.path.join(root, entry.path))
+                    self.unplaced.append(os.path.join(str(part["root"]), entry.path))
                     if not self._full:
-                        yield "%s could not be put in place: %s." % (self.unplaced[-1], problem_here)
+                        yield "%s could not be put in place: %s." % (os.path.join(root, entry.path), problem_here)
             for path in part.get("removed", ()):
                 self._remove(tree, root, path)
             tree.close()
@@ -138,6 +139,9 @@ class Workspace:
         except OSError as error:
             return _explain(error)
         return ""
+
+    def _find_root(self, root: str) -> str:
+        return self.root if root == self.client_root else root
 
     def _is_in_folder(self, root: str) -> bool:
         """Whether it is in a folder that is shown at its own path, so that it can just be made."""
@@ -245,7 +249,7 @@ def announce(workspace: Workspace, journal: JournalWriter, job: str, attempt: in
             room -= len(content)
             buffers.append(content)
         told.append([*write_entry(entry), is_along])
-    fact = {"files": told, "removed": removed, "root": workspace.root, "pull": pull}
+    fact = {"files": told, "removed": removed, "root": workspace.client_root, "pull": pull}
     journal.append(Kind.ARTIFACT, [b"{}", b"{}", b"{}", json.dumps(fact).encode(), *buffers], job, attempt)
 
 

@@ -20,7 +20,8 @@ _NOTICES = {
     "queued": "choline: another cell runs in this session; this one waits for its turn.\n",
     "preparing": "choline: {stage} ...\n",
     "notice": "choline: {stage}\n",
-    "moved": "choline: {wanted} cannot be made on that machine; the cell runs in {directory}.\n",
+    "moved": "choline: {wanted} cannot be made on that machine; the cell runs in {directory}. Paths that begin in the notebook's "
+    "folder work, those that are spelled out whole do not.\n",
     "unserved": "choline: {path} was asked for while nobody was connected; after {wait} s the cell was told that it does not "
     "exist. --with sends it ahead; `wait` under [files] in config.toml says how long to wait.\n",
     "unwritten": "choline: a file that the cell asked for could not be written on that machine: {reason}.\n",

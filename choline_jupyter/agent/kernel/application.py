@@ -34,7 +34,7 @@ from choline_jupyter.agent.kernel.process_group import ProcessGroup, make_enviro
 from choline_jupyter.agent.kernel.results import Results
 from choline_jupyter.agent.kernel.secrets import Secrets
 from choline_jupyter.agent.kernel.telemetry import Telemetry, has_gpu
-from choline_jupyter.agent.layout import enter_layout
+from choline_jupyter.agent.layout import enter_layout, translate
 from choline_jupyter.agent.masked_journal import MaskedJournal
 from choline_jupyter.agent.process import MARK, make_mark
 from choline_jupyter.agent.training_feed import TrainingFeed
@@ -92,14 +92,16 @@ class RankKernel(IPythonKernel):
     _layer: tuple[str, int] = ("", 0)
     _stale: Sequence[str] = ()  # modules that the session now has in another version than this process
     files: FilesOnDemand = NO_FILES
+    layout: Optional[dict[str, Any]] = None
     _execute_sleep = 0  # stock ipykernel sleeps before each reply, lest it pass the last output; here both must be seen
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         wish = parent.get("metadata", {}).get("choline") or {}
         if wish.get("count"):
             _number_cell(self.shell, wish["count"])
-        if wish.get("cwd") and os.path.isdir(wish["cwd"]):
-            os.chdir(wish["cwd"])
+        folder = translate(self.layout, wish.get("cwd") or "")
+        if folder and os.path.isdir(folder):
+            os.chdir(folder)
         self._take_layer(*(wish.get("layer") or self._layer))
         self._coming = wish, parent.get("buffers") or [], parent["header"]["msg_id"]
         self.files.forget()
@@ -221,6 +223,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     RankKernel.results = Results(journal, jobs, blobs)
     RankKernel.secrets = Secrets(journal.mask)
     workspace = find_workspace(spec._asdict())
+    RankKernel.layout = spec.layout
     if spec.files:
         RankKernel.files = begin_files(spec.files)
     RankKernel.training = TrainingFeed(journal, Path(spec.journal), Path(spec.blobs), workspace, spec.rank)
