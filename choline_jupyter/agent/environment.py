@@ -21,7 +21,7 @@ from typing import Any, Optional
 
 from choline_jupyter.agent.installation import Bring, Order, Tell, install, make_venv
 from choline_jupyter.agent.interpreter import Interpreter, probe_interpreter
-from choline_jupyter.agent.layer import freeze_tree, make_layer, thaw_tree
+from choline_jupyter.agent.layer import freeze_tree, make_layer, mend_layer, thaw_tree, undertake
 from choline_jupyter.agent.place import find_cache
 from choline_jupyter.agent.tool import EnvironmentFault
 from choline_jupyter.model.environment import BASE
@@ -65,6 +65,7 @@ class Environments:
 
         In an interpreter that the user has named for this machine his versions there are right.
         """
+        mend_layer(folder)
         found = await self._look(str(folder / "bin" / "python") if folder.exists() else python, order.packages)
         missing = found.list_missing(order.packages, in_any_version=is_named)
         if not missing:
@@ -72,7 +73,8 @@ class Environments:
         if not folder.exists():
             make_layer(folder, found)
         inside = str(folder / "bin" / "python")
-        await install(inside, found, order._replace(packages=tuple(missing)), tell, bring, find_libc())
+        with undertake(folder):
+            await install(inside, found, order._replace(packages=tuple(missing)), tell, bring, find_libc())
         _tell_all(list_differences(await self._look(inside, missing), order, found.kept), tell)
         return True
 

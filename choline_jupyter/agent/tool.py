@@ -6,8 +6,10 @@ Called by `agent.environment` and its siblings. Promise: a program that nobody w
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import shutil
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
@@ -20,6 +22,8 @@ _UNREACHED = (
 )  # fmt: skip
 _TELLING = (*_UNREACHED, "Could not find a version", "No matching distribution", "Because ", "conflict")
 _LONGEST = 300
+_PARENT_DEATH = 1  # prctl(2)
+_LIBC = ctypes.CDLL(None)
 
 
 class EnvironmentFault(Exception):
@@ -49,6 +53,7 @@ async def run_tool(*command: str, text: str = "", settings: Optional[Mapping[str
         stderr=asyncio.subprocess.PIPE,
         cwd="/",
         env={**os.environ, **(settings or {}), **_IMPATIENT},
+        preexec_fn=_end_with_parent,
     )
     try:
         said, complaint = await process.communicate(text.encode())
@@ -60,6 +65,11 @@ async def run_tool(*command: str, text: str = "", settings: Optional[Mapping[str
         is_reach = any(phrase in line for line in lines for phrase in _UNREACHED)
         raise EnvironmentFault("%s said: %s" % (Path(command[0]).name, pick_line(lines)), is_reach)
     return said.decode(errors="replace")
+
+
+def _end_with_parent() -> None:
+    """In the child: nobody would hear of what it does behind the death of the agent, and the next one starts it anew."""
+    _LIBC.prctl(_PARENT_DEATH, signal.SIGKILL, 0, 0, 0)
 
 
 def pick_line(lines: list[str]) -> str:

@@ -112,7 +112,7 @@ def complete_for_script(spec: SessionSpec, text: str, needs: Sequence[Need]) -> 
     """What a script says that it needs (PEP 723), else what it and its modules import."""
     block = read_block(text)
     if block:
-        return replace(spec, packages=block.packages, version=block.version, are_found=False)
+        return replace(spec, packages=block.packages, version=block.version or spec.version, are_found=False)
     return replace(spec, packages=find_packages([text, *read_modules(needs)], {}).requirements)
 
 

@@ -29,6 +29,7 @@ from choline_jupyter.session.wishes import NONE, Wishes, read_wishes
 if TYPE_CHECKING:
     from choline_jupyter.session.option_reader import Values
 
+SERIES = "%d.%d" % sys.version_info[:2]  # of Python, as the notebook's code is used to it
 ISOLATED = "this machine, isolated"
 _CLIENTS = ("openssh", "paramiko")
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
@@ -73,7 +74,7 @@ def make_spec(name: str, options: Values, command: tuple[str, ...] = ()) -> Sess
         host or (ISOLATED if is_isolated else "this machine"),
         packages=wishes.packages,
         are_found=not options.text("env"),
-        version=wishes.version,
+        version=wishes.version or ("" if provider == "local" else SERIES),
         command=command,
         accept_key=accept_key,
         client=client,
@@ -129,7 +130,7 @@ def _make_rented(name: str, options: Values, command: tuple[str, ...]) -> Sessio
         _describe_wish(rent.wish),
         packages=wishes.packages,
         are_found=not options.text("env"),
-        version=wishes.version,
+        version=wishes.version or SERIES,
         command=command,
         lease=rent.limits.lease,
         trust=Trust.TRUSTED if options.has("trust") else Trust.RENTED,

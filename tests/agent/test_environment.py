@@ -169,6 +169,23 @@ def test_an_environment_has_the_python_wanted_or_this_one(
     assert list(list_differences(made, Order(python=wanted), ())) == expected
 
 
+def find_other_python() -> tuple[str, str]:
+    """Another Python of this machine than the one that runs the tests, as its version and its folder; else this one's."""
+    found = {path.name.removeprefix("python"): path for path in Path(sys.base_prefix).parent.glob("*/bin/python3.*")}
+    others = [name for name in found if name[2:].isdigit() and int(name[2:]) >= 9 and name != VERSION]
+    return (others[0], str(found[others[0]].parent)) if others else (VERSION, str(Path(sys.executable).parent))
+
+
+def test_another_python_that_uv_finds_is_taken(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted, folder = find_other_python()
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    monkeypatch.setenv("PATH", f"{folder}:{Path(sys.executable).parent}:{os.defpath}")
+    asyncio.run(make_venv(tmp_path / "made", wanted, told.tell))
+    made = probe(str(tmp_path / "made" / "bin" / "python"))
+    assert made.series == wanted
+    assert list(list_differences(made, Order(python=wanted), ())) == []
+
+
 def test_a_python_that_does_not_start_has_nothing(tmp_path: Path) -> None:
     broken = tmp_path / "python3"
     broken.write_text("#!/bin/sh\nexit 1\n")
