@@ -1,7 +1,8 @@
 """Fingerprints of values that have no form as data: whether one is still what it was when its cells were run over there.
 
-Asked by `capture.sent` about what was re-made there. The value's parts are walked as pickle would walk them, and hashed;
-nothing of that is kept or sent. What pickle cannot look into (a generator, a lock) is described by what can be seen of it.
+Asked by `capture.sent` about what was re-made there. The value's parts, as it names them itself (`__reduce_ex__`), are walked and
+hashed; nothing of that is kept or sent, and nothing is made from it. What does not name its parts (a generator, a lock) is
+described by what can be seen of it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import copyreg
 import hashlib
 import io
-import pickle
 from types import CellType, CodeType, FunctionType, GeneratorType, ModuleType
 from typing import Any
 
 _MOST = 100_000  # objects that are looked at
-_Reduced = tuple[Any, ...]
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, range, type(Ellipsis))
+_SEQUENCES = (list, tuple, set, frozenset)
 
 
 class _TooMany(Exception):
@@ -23,82 +24,90 @@ class _TooMany(Exception):
 
 def find_fingerprint(value: Any) -> str | None:
     """The same text as long as a value does not change; None where that cannot be said."""
-    printer = _Printer()
+    walk = _Walk()
     try:
-        printer.dump(value)
+        walk.run(value)
     except Exception:  # noqa: BLE001 - the user's own classes are asked what they are made of
         return None
-    return None if printer.is_unsure else printer.find_digest()
+    return None if walk.is_unsure else walk.find_digest()
 
 
-class _Printer(pickle.Pickler):
-    """Hashes what pickle would write; `is_unsure` once something could not be looked into."""
+class _Walk:
+    """Goes through a value's parts without recursion; `is_unsure` once something could not be looked into."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
-        self._count = 0
+        self._seen: dict[int, int] = {}
+        self._kept: list[Any] = []  # an id is somebody else's as soon as its object is gone
         self.is_unsure = False
-        super().__init__(_Sink(self._digest), 5, buffer_callback=self._take_buffer)
 
     def find_digest(self) -> str:
         return self._digest.hexdigest()
 
-    def reducer_override(self, value: Any) -> Any:
-        """What a value consists of; pickle's own way wherever that goes."""
-        self._count += 1
-        if self._count > _MOST:
-            raise _TooMany
-        if value is _keep:
-            return NotImplemented
-        if isinstance(value, type):
-            return _tell(value, (value.__module__, value.__qualname__, id(value)))
-        if isinstance(value, ModuleType):
-            return _tell(value, value.__name__)
-        if isinstance(value, GeneratorType):
-            frame = value.gi_frame
-            return _tell(value, (frame and frame.f_lasti, frame and dict(frame.f_locals)))
-        if isinstance(value, FunctionType):
-            return _tell(
-                value, (value.__code__, value.__closure__, value.__defaults__, value.__kwdefaults__, vars(value))
-            )
-        if isinstance(value, CodeType):
-            return _tell(value, value.co_code)
-        if isinstance(value, CellType):
-            return _tell(value, _read_cell(value))
-        if isinstance(value, io.IOBase):
-            return _tell(value, None if value.closed else _find_position(value))
-        return self._reduce(value)
+    def run(self, top: Any) -> None:
+        left = [top]
+        while left:
+            value = left.pop()
+            if type(value) in _PLAIN:
+                self._note(
+                    type(value).__name__, value if isinstance(value, (bytes, bytearray)) else repr(value).encode()
+                )
+            elif id(value) in self._seen:
+                self._note("again", b"%d" % self._seen[id(value)])
+            else:
+                self._seen[id(value)] = len(self._kept)
+                self._kept.append(value)
+                if len(self._kept) > _MOST:
+                    raise _TooMany
+                parts = self._list_parts(value)
+                self._note(type(value).__qualname__, b"%d" % len(parts))
+                left += reversed(parts)
 
-    def _reduce(self, value: Any) -> Any:
+    def _list_parts(self, value: Any) -> list[Any]:
+        kind = type(value)
+        if kind in _SEQUENCES:
+            return list(value)
+        if kind is dict:
+            return [part for pair in value.items() for part in pair]
+        if isinstance(value, type):
+            return [value.__module__, value.__qualname__, id(value)]
+        seen = _list_seen(value)
+        return self._reduce(value) if seen is None else seen
+
+    def _reduce(self, value: Any) -> list[Any]:
         try:
             known = copyreg.dispatch_table.get(type(value))
             reduced = known(value) if known else value.__reduce_ex__(4)
         except Exception:  # noqa: BLE001 - as above
             fields = getattr(value, "__dict__", None)
             self.is_unsure = self.is_unsure or (fields is None and not _has_no_state(value))
-            return _tell(value, fields)
+            return [fields]
         if isinstance(reduced, str):
-            return _tell(value, reduced)
-        return _keep, (type(value).__qualname__, *reduced[1:3]), None, *reduced[3:]
+            return [reduced]
+        items = [list(part) if part is not None else None for part in reduced[3:5]]
+        return [*reduced[1:3], *items]
 
-    def _take_buffer(self, buffer: pickle.PickleBuffer) -> bool:
-        self._digest.update(buffer.raw())
-        return False
-
-
-class _Sink:
-    """Where pickle writes."""
-
-    def __init__(self, digest: Any) -> None:
-        self.write = digest.update
+    def _note(self, kind: str, content: bytes | bytearray) -> None:
+        self._digest.update(b"%s:%d:" % (kind.encode(errors="replace"), len(content)))
+        self._digest.update(content)
 
 
-def _keep(*parts: Any) -> None:
-    """Stands for whatever would make a value again: nothing is made from a fingerprint."""
-
-
-def _tell(value: Any, state: Any) -> _Reduced:
-    return _keep, (type(value).__qualname__, state)
+def _list_seen(value: Any) -> list[Any] | None:
+    """What can be seen of a value that would not say it; None for all others."""
+    if isinstance(value, ModuleType):
+        return [value.__name__]
+    if isinstance(value, GeneratorType):
+        frame = value.gi_frame
+        return [frame and frame.f_lasti, frame and dict(frame.f_locals)]
+    if isinstance(value, FunctionType):
+        return [value.__code__, value.__closure__, value.__defaults__, value.__kwdefaults__, vars(value)]
+    if isinstance(value, CodeType):
+        return [value.co_code, value.co_names]
+    if isinstance(value, CellType):
+        return [_read_cell(value)]
+    if isinstance(value, io.IOBase):
+        return [None if value.closed else _find_position(value)]
+    return None
 
 
 def _has_no_state(value: Any) -> bool:
