@@ -20,8 +20,9 @@ from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import Bridge, get_bridge
 from choline_jupyter.session.console import Console, answer_on_terminal, find_status, write_event
+from choline_jupyter.session.job_end import is_end
 from choline_jupyter.session.keeping import start_keeper
-from choline_jupyter.session.live import LiveSession, is_end
+from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequest, VersionRequest, parse_command
 from choline_jupyter.session.outcome import Outcome, note_state, tell_notices

@@ -20,7 +20,8 @@ from choline_jupyter.magic.screen import Screen, explain_gap
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.session import Trust
 from choline_jupyter.session.interrupt import Interrupts
-from choline_jupyter.session.live import LiveSession, is_end, is_rank_end
+from choline_jupyter.session.job_end import is_end, is_rank_end
+from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.outcome import Outcome, note_state, tell, tell_fetched, tell_notices
 from choline_jupyter.session.trust import OutputFilter
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.interrupt import Interrupts
-from choline_jupyter.session.live import LiveSession, is_end
+from choline_jupyter.session.job_end import is_end
+from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.outcome import Outcome, note_state, tell_fetched, tell_notices
 from choline_jupyter.session.report import render_text
 

@@ -34,6 +34,7 @@ from choline_jupyter.session.fetched_files import FetchedFiles
 from choline_jupyter.session.file_service import FileService, make_service
 from choline_jupyter.session.files import SessionFiles
 from choline_jupyter.session.follower import Follower
+from choline_jupyter.session.job_end import ENDINGS
 from choline_jupyter.session.job_record import close_job, describe_job, make_wish
 from choline_jupyter.session.provision import provide
 from choline_jupyter.wire.frame import Type
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 Answer = asyncio.Future[dict[str, Any]]
 
 _LARGEST = 15 << 20  # of code: a job travels in one frame
-_ENDINGS = {"died": JobState.FAILED, "cancelled": JobState.CANCELLED}
 
 
 class LiveSession:
@@ -297,8 +297,8 @@ class LiveSession:
         if fact.get("state") == "done":
             row = close_job(row, fact["reply"], event.at)
             self._remember_fetched()
-        elif fact.get("state") in _ENDINGS and row.state.is_open:
-            row = dataclasses.replace(row, state=_ENDINGS[fact["state"]], ended_at=event.at, status="error")
+        elif fact.get("state") in ENDINGS and row.state.is_open:
+            row = dataclasses.replace(row, state=ENDINGS[fact["state"]], ended_at=event.at, status="error")
         self._save(row)
 
     def _note_brought(self, path: Path, digest: str) -> None:
@@ -388,16 +388,3 @@ class LiveSession:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def is_end(event: Event) -> bool:
-    """Whether this event ends its job."""
-    if event.kind is not Kind.STATE or not event.job:
-        return False
-    state = event.read_content().get("state")
-    return state == "done" or (event.series.rank == SUPERVISOR_RANK and state in _ENDINGS)
-
-
-def is_rank_end(event: Event) -> bool:
-    """Whether one of several ranks has ended the event's job."""
-    return event.kind is Kind.STATE and bool(event.job) and event.read_content().get("state") == "rank_done"

@@ -14,7 +14,8 @@ from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import Bridge
 from choline_jupyter.session.cargo import Packed
-from choline_jupyter.session.live import LiveSession, is_end
+from choline_jupyter.session.job_end import is_end
+from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.spec import SessionSpec, copy_environment
 from choline_jupyter.wire.frame import Type
 from tests.benchmarks.timing import Timing

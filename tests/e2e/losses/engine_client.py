@@ -15,7 +15,8 @@ from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.connection import PING
 from choline_jupyter.session.engine import Engine
-from choline_jupyter.session.live import LiveSession, is_end
+from choline_jupyter.session.job_end import is_end
+from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.spec import LEASE, SessionSpec
 
 PATIENCE = 60.0
