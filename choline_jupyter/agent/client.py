@@ -11,11 +11,12 @@ import errno
 import time
 import traceback
 import zlib
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from choline_jupyter.agent.journal import JournalReader
 from choline_jupyter.agent.machine import describe_machine
 from choline_jupyter.agent.pump import Pump
+from choline_jupyter.agent.tunnel import Tunnel, open_tunnel
 from choline_jupyter.store.entry import EntryError
 from choline_jupyter.wire.frame import CHUNK, PROTOCOL, Frame, FrameDecoder, Type, encode_frame
 from choline_jupyter.wire.record import WireError
@@ -46,6 +47,7 @@ class Client:
         self._follows: dict[str, dict[str, Any]] = {}
         self._heard = time.monotonic()
         self._is_welcome = False
+        self._tunnel: Optional[Tunnel] = None
 
     async def serve(self) -> None:
         """Answer frames in the order they come."""
@@ -70,6 +72,8 @@ class Client:
             pump.close()
         self._pumps.clear()
         self._follows.clear()
+        if self._tunnel:
+            self._tunnel.close()
         self._writer.close()
 
     def is_silent(self) -> bool:
@@ -215,6 +219,24 @@ class Client:
             raise Refused("no-blob", "It is not on that machine any more.") from None
         return {"size": size, "body": data}
 
+    async def _tunnel_bytes(self, frame: Frame) -> Optional[dict[str, Any]]:
+        """A port to be connected to, or bytes for it."""
+        if "port" not in frame.header:
+            if self._tunnel:
+                await self._tunnel.write(frame.body)
+            return None
+        if self._tunnel:
+            raise Refused("busy", "This channel has a connection already.")
+        try:
+            self._tunnel = await open_tunnel(int(frame.header["port"]), self._send_tunnel)
+        except (OSError, OverflowError):
+            raise Refused("no-port", "Nothing listens at port %s over there." % frame.header["port"]) from None
+        return {}
+
+    async def _send_tunnel(self, data: bytes) -> None:
+        self._write(Type.TUNNEL, {}, data)
+        await self._writer.drain()
+
     async def _drop(self, frame: Frame) -> dict[str, Any]:
         self._supervisor.blobs.remove(frame.header["blob"])
         return {}
@@ -279,6 +301,7 @@ _HANDLERS: dict[Type, Any] = {
     Type.PROVIDE: Client._provide,
     Type.FETCH: Client._fetch,
     Type.DROP: Client._drop,
+    Type.TUNNEL: Client._tunnel_bytes,
 }
 
 

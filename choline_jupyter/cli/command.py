@@ -6,8 +6,10 @@ Called by `cli.main`.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,9 +53,20 @@ def run(arguments: list[str]) -> int:
         return attach(get_bridge(), request)
     elif request.verb == "get":
         return get(get_bridge(), request)
+    elif request.verb == "forward":
+        print(
+            Verbs(get_bridge(), confirm_on_terminal, answer_on_terminal).perform(request, str(Path.cwd())), flush=True
+        )
+        wait_for_interrupt()
     else:
         print(Verbs(get_bridge(), confirm_on_terminal, answer_on_terminal).perform(request, str(Path.cwd())))
     return 0
+
+
+def wait_for_interrupt() -> None:
+    """Until Ctrl-C: what this process has opened is there as long as it is."""
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def run_script(bridge: Bridge, request: ScriptRequest) -> int:

@@ -36,6 +36,11 @@ class _Beside(Transport):
             raise TransportError(str(error), error.hint) from None
 
 
+def make_beside(connection: Connection) -> Transport:
+    """The way of a connection that stands, for one more."""
+    return _Beside(connection)
+
+
 class Bulk:
     """The second channel to the machine of `connection`; it is opened by a `put` or `get` and closed behind it."""
 

@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import platform
 import random
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -83,6 +84,8 @@ class Connection:
         self._is_known = False  # the agent has said hello at least once
         self._delay = 0.0
         self._needed = asyncio.Event()
+        self.tunnel: Callable[[bytes], Awaitable[None]] | None = None  # takes bytes of a TUNNEL
+        self.tunnel_ended = asyncio.Event()
 
     @property
     def is_connected(self) -> bool:
@@ -125,6 +128,11 @@ class Connection:
     def send(self, type: Type, header: dict[str, Any], body: Buffer = b"") -> None:
         """Send what needs no answer and may be lost with the channel."""
         self._write(encode_frame(type, header, body))
+
+    async def drain(self) -> None:
+        """Return when the channel takes more. Raises OSError."""
+        if self._channel:
+            await self._channel.writer.drain()
 
     def follow(self, follower: Follower, window: int) -> None:
         """Have the events of a session delivered from where the follower stands, on this channel and later ones."""
@@ -236,6 +244,10 @@ class Connection:
                 self._followers[frame.header["session"]].want(frame.header["wants"])
         elif frame.type is Type.HELLO:
             self._greet(frame.header)
+        elif frame.type is Type.TUNNEL and self.tunnel:
+            await self.tunnel(frame.body)
+            if not frame.body:
+                self.tunnel_ended.set()
 
     def _settle(self, answer: dict[str, Any], body: bytes) -> None:
         follower = self._follows.pop(answer["id"], None)
@@ -270,6 +282,7 @@ class Connection:
                 one.answer.set_exception(error)
 
     async def _drop(self) -> str:
+        self.tunnel_ended.set()
         channel, self._channel = self._channel, None
         return await channel.close() if channel else ""
 

@@ -26,6 +26,7 @@ from choline_jupyter.providers.config import ConfigError
 from choline_jupyter.providers.provider import ANY, FREE, Access, Contact, Provider
 from choline_jupyter.providers.registry import list_names, load_provider
 from choline_jupyter.session.connection import PING, Connection
+from choline_jupyter.session.forward import Forward
 from choline_jupyter.session.hardware import Hardware, read_hardware
 from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.prompts import Prompts
@@ -58,6 +59,7 @@ class Engine:
         self.prompts = Prompts()
         self.tenancy = Tenancy(Fleet(self.directory), self.store, self._agree)
         self._connections: dict[tuple[str, str], Connection] = {}
+        self._forwards: dict[tuple[str, int], Forward] = {}
         self._connecting: dict[tuple[str, str], asyncio.Lock] = {}
 
     async def open(self, spec: SessionSpec) -> LiveSession:
@@ -106,6 +108,11 @@ class Engine:
         self.sessions.pop(row.id, None)
         self.store.save_session(SessionRow(**{**vars(row), "state": SessionState.STOPPED}))
 
+    async def forward(self, row: SessionRow, port: int) -> str:
+        """Have a port of a session's machine answer here; returns the URL. Raises CholineError."""
+        forward = self._forwards.setdefault((row.id, port), Forward(await self._reach(row), port))
+        return forward.address or await forward.open(row)
+
     async def describe(self, provider: str, machine: str, start: bool = False) -> dict[str, Any] | None:
         """What the agent of a machine says of itself; None when there is none and `start` does not allow one."""
         with suppress(HostError):
@@ -141,6 +148,8 @@ class Engine:
     async def close(self) -> None:
         """Let go of every channel; sessions and jobs go on."""
         self.tenancy.close()
+        for forward in self._forwards.values():
+            await forward.close()
         for connection in self._connections.values():
             await connection.close()
 

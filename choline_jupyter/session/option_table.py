@@ -112,7 +112,7 @@ _RENT = (*_RUN, "offers")
 
 TABLE = Table(
     options=(
-        Option("session", Kind.TEXT, "the session of this name", (*_RUN, "get"), "NAME", NAME_LENGTH),
+        Option("session", Kind.TEXT, "the session of this name", (*_RUN, "get", "forward"), "NAME", NAME_LENGTH),
         Option("provider", Kind.TEXT, "where the machine comes from (default: local)", _RENT, "NAME", NAME_LENGTH),
         Option("gpu", Kind.TEXT, "a machine with these GPUs: a100, 4xa100 or a100:4", _RENT, "[N x]MODEL", NAME_LENGTH),
         Option("memory", Kind.SIZE, "any GPU with at least so much memory", _RENT),
@@ -198,6 +198,9 @@ TABLE = Table(
         ),
         Verb("pull", "bring home what a job has written", (Positional("JOB", required=True),)),
         Verb("offers", "what machines there are, what they have and cost"),
+        Verb(
+            "forward", "open a port of the session's machine here, such as TensorBoard's", (Positional("PORT", True),)
+        ),
         Verb("budget", "what was spent, what may be, and what costs money now"),
         Verb("gc", "find what runs and is not wanted or not known, and end it"),
         Verb("login", "keep the key of a provider that rents out machines", (Positional("PROVIDER", required=True),)),

@@ -24,6 +24,7 @@ from choline_jupyter.session.keeping import find_keeper
 from choline_jupyter.session.login import log_in
 from choline_jupyter.session.machine import Way, find_way
 from choline_jupyter.session.offers import collect_offers, render_offers
+from choline_jupyter.session.option_table import quote
 from choline_jupyter.session.options import VerbRequest
 from choline_jupyter.session.progress_record import read_progress, render_progress
 from choline_jupyter.session.project import find_project
@@ -36,6 +37,7 @@ from choline_jupyter.session.rent.wish import is_wish, read_wish
 from choline_jupyter.session.report import render_logs, render_status
 from choline_jupyter.session.resumption import check_job
 
+_PORTS = 1 << 16
 _Result = TypeVar("_Result")
 
 
@@ -134,6 +136,15 @@ class Verbs:
     def _budget(self, request: VerbRequest, here: str) -> str:
         fleet = self._bridge.engine.tenancy.fleet
         return write_csv(fleet) if request.options.has("csv") else render_budget(fleet, read_settings())
+
+    def _forward(self, request: VerbRequest, here: str) -> str:
+        port = request.positionals[0]
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < _PORTS):
+            raise RequestError(f"{quote(port)} is no port.", "Give a number, such as 6006.")
+        engine, name = self._bridge.engine, request.options.text("session")
+        row = engine.find_row(name) if name else self.find_here(here)
+        url = self._call(engine.forward(row, int(port)))
+        return f"{url} shows what listens at port {port} of {row.name}'s machine, as long as this process lives."
 
     def _gc(self, request: VerbRequest, here: str) -> str:
         adopts = request.options.has("adopt")

@@ -49,6 +49,7 @@ class Type(enum.IntEnum):
     DROP = 21  # client: a blob has arrived and is not needed over there
     LIMIT = 23  # client: how long this machine may live, and idle
     WANT = 22  # agent: files that a session's kernels wait for
+    TUNNEL = 31  # client: connect this channel to a port of yours; both: bytes of that, none at its end
     PATCH = 30  # client: make a blob of another content of yours and of a delta
 
 
