@@ -207,6 +207,7 @@ class HostedSession:
             "created": self.spec["created"],
             "shares": self.spec.get("shares", True),
             "lease": self.spec["lease"],
+            "quiet": time.monotonic() - self.quiet_since,
             "pid": self.rank.pid if self.rank else 0,
             "pids": [rank.pid for rank in self.rank.members] if self.rank else [],
             "alive": bool(self.rank and self.rank.is_alive),

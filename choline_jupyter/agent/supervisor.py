@@ -160,7 +160,10 @@ class Supervisor:
             "python": platform.python_version(),
             "pid": os.getpid(),
             "notice": self.place.notice,
-            "sessions": [session.describe() for session in self.sessions.values()],
+            "sessions": [
+                {**session.describe(), "followers": sum(client.follows(session.id) for client in self._clients)}
+                for session in self.sessions.values()
+            ],
         }
 
     def wake(self, session: str, rank: int, hurry: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from choline_jupyter.ledger.blob_folder import BlobFolder
@@ -23,6 +23,11 @@ _SERIES_OF_JOB = (
     " (SELECT min(series) FROM event WHERE job = ? AND series > ?)"
 )
 _COLUMNS = "SELECT arrival, seq, job, attempt, at, blob, record FROM event"
+_LAST = (
+    "SELECT event.arrival, seq, job, attempt, at, blob, record FROM event JOIN"
+    " (SELECT arrival FROM event WHERE job = ? AND series = ? ORDER BY seq DESC LIMIT 5000) USING (arrival)"
+    " WHERE event.kind IN (%s) ORDER BY seq DESC LIMIT ?"
+)
 
 
 class Row(NamedTuple):
@@ -50,6 +55,18 @@ class EventReader:
         # Only the head of each part is compared: what came behind a hole waits for the late row that filled it.
         for _, series, row in heapq.merge(*parts):
             yield self._decode(series, row)
+
+    def read_last(self, job: str, kinds: Collection[Kind], count: int) -> list[Event]:
+        """Of each series the last `count` events of a job that are of these kinds, in the order in which they came.
+
+        Looks at the last 5,000 events only: what is older is no news.
+        """
+        found: list[tuple[int, Event]] = []
+        statement = _LAST % ", ".join(str(int(kind)) for kind in kinds)
+        for number, series in self._list_series_of(job):
+            rows = map(Row._make, self._database.fetch(statement, (job, number, count)))
+            found += [(row.arrival, self._decode(series, row)) for row in rows]
+        return [event for _, event in sorted(found, key=lambda pair: pair[0])]
 
     def read_series(self, series: Series, after: int) -> Iterator[Event]:
         """The events of a series past `after`."""

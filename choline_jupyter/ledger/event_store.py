@@ -16,11 +16,12 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from choline_jupyter.ledger.blob_folder import BlobFolder
+from choline_jupyter.ledger.change_reader import ChangeReader
 from choline_jupyter.ledger.database import Database
 from choline_jupyter.ledger.event_batch import Entry, Gap, Item, Saving, save_job, save_session
 from choline_jupyter.ledger.event_queue import LIMITS, EventQueue, Limits
@@ -30,7 +31,7 @@ from choline_jupyter.ledger.event_writer import EventWriter, OnFailure, OnStored
 from choline_jupyter.ledger.eviction import Evictor
 from choline_jupyter.ledger.rows import JOBS, SESSIONS, clip_text
 from choline_jupyter.ledger.trouble import StoreError
-from choline_jupyter.model.event import Event, Series
+from choline_jupyter.model.event import Event, Kind, Series
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.session import SessionRow
 from choline_jupyter.wire.record import Buffer
@@ -65,6 +66,7 @@ class EventStore:
         self._database = Database(directory / FILE_NAME, SCHEMA)
         blobs = BlobFolder(directory / "blobs")
         self._reader = EventReader(self._database, blobs)
+        self.changes = ChangeReader(self._database)
         self._queue: EventQueue[Item] = EventQueue(limits)
         evictor = Evictor(self._database, blobs, size_limit)
         self._writer = EventWriter(self._database, blobs, self._queue, on_stored, on_failure, evictor)
@@ -131,6 +133,16 @@ class EventStore:
         self._settle()
         self._note_use(job)
         return self._reader.read_job(job, after or {})
+
+    def read_last(self, job: str, kinds: Collection[Kind], count: int) -> list[Event]:
+        """Of each series the last `count` events of a job that are of these kinds, in the order in which they came."""
+        self._settle()
+        return self._reader.read_last(job, kinds, count)
+
+    def glance_at_job(self, job: str, after: Mapping[Series, int]) -> Iterator[Event]:
+        """As `read_job`, but it is no use of the job's output, and nothing is written."""
+        self._settle()
+        return self._reader.read_job(job, after)
 
     def read_series(self, series: Series, after: int = 0) -> Iterator[Event]:
         """The events of one series past `after`, by seq."""

@@ -1,15 +1,19 @@
-"""The Jupyter Server extension: REST below `choline/api/` for the front end.
+"""The Jupyter Server extension: REST below `choline/api/` for the front end, and news on the server's event stream.
 
-Called by the Jupyter server when it loads its extensions. Promises that every route asks for the server's own
-authentication, and that loading it starts no thread, process or connection.
+Called by the Jupyter server when it loads its extensions. Promises: every route asks for the server's own
+authentication; loading it starts no process or connection; it owns no job: ending the server ends nothing else.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jupyter_server.utils import url_path_join
 
+from choline_jupyter.server.handlers import SETTING, Shared
+from choline_jupyter.server.news import SCHEMA, SCHEMA_ID, News
+from choline_jupyter.server.record import Reading, Record
 from choline_jupyter.server.routes import ROUTES
 
 if TYPE_CHECKING:
@@ -17,9 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["load"]
 
+_ACTIONS = 4  # that may wait for machines at the same time
+
 
 def load(app: ServerApp) -> None:
-    """Add choline's routes to the server `app`, below its base URL."""
+    """Add choline's routes to the server `app`, below its base URL, and its news to the server's events."""
+    record, reading = Record(), Reading("choline-reading")
+    app.web_app.settings[SETTING] = Shared(record, reading, Reading("choline-acting", _ACTIONS))
     base_url = app.web_app.settings["base_url"]
     handlers = [(url_path_join(base_url, "choline", "api", path), handler) for path, handler in ROUTES]
     app.web_app.add_handlers(".*$", handlers)
+    assert app.event_logger is not None  # the server makes it before it loads extensions
+    app.event_logger.register_event_schema(SCHEMA)
+    emit = partial(app.event_logger.emit, schema_id=SCHEMA_ID)
+    # What begins in the loop waits until there is one that runs.
+    app.io_loop.add_callback(lambda: News(record, reading, emit).start())

@@ -1,0 +1,72 @@
+"""The local record as the server reads it: the event store, opened when it is first wanted.
+
+Called by the handlers and by `server.news`, always from the one thread that `Reading` owns: SQLite may wait for a lock,
+and the server's loop must not. Promise: a record that cannot be read (locked, damaged, of a newer choline) costs one
+sentence per request, and is tried again at the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from choline_jupyter.ledger.event_store import EventStore
+from choline_jupyter.ledger.location import find_data_directory
+
+Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
+
+
+class Record:
+    """The event store of this user. `store` raises StoreError."""
+
+    def __init__(self) -> None:
+        self._store: EventStore | None = None
+
+    @property
+    def store(self) -> EventStore:
+        """The store; opened anew as long as that has failed."""
+        if self._store is None:
+            self._store = EventStore(find_data_directory().path)
+        return self._store
+
+    @property
+    def notice(self) -> str:
+        """One sentence for the user about where the record lies or what became of it, empty when all is well."""
+        return find_data_directory().notice or self.store.notice
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if self._store:
+            self._store.close()
+            self._store = None
+
+
+class Reading:
+    """Owns one thread, which starts with the first call: everything that waits for the disk happens there."""
+
+    def __init__(self, name: str, threads: int = 1) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    async def call(
+        self, function: Callable[Parameters, Result], *values: Parameters.args, **named: Parameters.kwargs
+    ) -> Result:
+        """What the function returns or raises there."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, lambda: function(*values, **named))
+
+    def submit(self, function: Callable[[], Result]) -> Future[Result]:
+        """Have it called there; returns at once."""
+        return self._executor.submit(function)
+
+    def close(self) -> None:
+        """Take nothing more; what runs goes on to its end."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def clip(value: Any, length: int) -> str:
+    """Text of at most so many characters."""
+    text = str(value)
+    return text if len(text) <= length else text[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
