@@ -22,10 +22,11 @@ Agents = dict[tuple[str, str], "dict[str, Any] | None"]
 
 
 def describe_session(row: SessionRow, root: str) -> dict[str, Any]:
-    """A session's row. What it is called in the panel is its notebook's name, where it has one."""
+    """A session's row, and the notebook that it is named after."""
     return {
         "id": row.id,
-        "name": find_contents_path(row.name, root) or row.name,
+        "name": row.name,
+        "notebook": find_contents_path(row.name, root),
         "provider": row.provider,
         "machine": row.machine,
         "directory": row.directory,

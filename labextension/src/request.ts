@@ -21,3 +21,11 @@ export async function request<T>(
   }
   return response.json();
 }
+
+/** One sentence for the user on why a request failed. */
+export function explain(error: unknown): string {
+  if (error instanceof ServerConnection.NetworkError) {
+    return 'The Jupyter server does not answer. What runs goes on; this page shows it again when the server is back.';
+  }
+  return error instanceof Error ? error.message : String(error);
+}

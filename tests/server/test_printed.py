@@ -34,6 +34,9 @@ def test_losses(text: str, losses: list[float]) -> None:
         ("100/50 [00:01<00:02, 3it/s]", None),
         ("1.2.3/4 [00:01<00:02]", None),
         ("no bar, 3/4 of it", None),
+        ("epoch 2 of 9\nStep 3/40 loss 2.5\n", (3, 40, None, "")),
+        ("step 3/40\n 45%|##| 45/100 [00:09<00:11, 5.0it/s]", (45, 100, 11, "5.0it/s")),
+        ("steps 9/4", None),
     ],
 )
 def test_progress(text: str, progress: tuple[float, float, float, str] | None) -> None:

@@ -110,7 +110,7 @@ async def test_state_has_sessions_and_jobs(jp_fetch: Fetch, jp_root_dir: Path, s
     print_text(store, 1, "step 1 loss 2.5\nstep 2 loss 2.25\n 20%|##   | 2/10 [00:04<00:16,  2.0s/it]")
     store.flush()
     state = await ask(jp_fetch, "state")
-    assert [session["name"] for session in state["sessions"]] == ["sub/a.ipynb"]
+    assert [session["notebook"] for session in state["sessions"]] == ["sub/a.ipynb"]
     (job,) = state["jobs"]
     assert (job["notebook"], job["cell"], job["state"]) == ("sub/a.ipynb", "c1", "running")
     assert job["losses"] == [2.5, 2.25]

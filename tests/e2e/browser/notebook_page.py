@@ -52,6 +52,11 @@ class NotebookPage:
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.page.evaluate(READY)
 
+    def wait_for_cells(self, count: int) -> None:
+        """Wait for a notebook that something in the page opens, with so many cells, and its kernel."""
+        expect(self.page.locator(".jp-Notebook .jp-Cell")).to_have_count(count, timeout=60_000)
+        self.page.evaluate(READY)
+
     def run_all(self) -> None:
         """Start Run All Cells; `wait_done` waits for its end."""
         self._execute("notebook:run-all-cells")

@@ -1,0 +1,43 @@
+/** `4 s`, `3 min 20 s`, `2 h 5 min`, as the command writes it. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) {
+    return `${whole} s`;
+  }
+  if (whole < 3600) {
+    return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  }
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** Four significant digits, without trailing zeros. */
+export function formatNumber(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
+/** `12.5M` of bytes or steps. */
+export function formatAmount(value: number): string {
+  for (const [size, unit] of [
+    [1e12, 'T'],
+    [1e9, 'G'],
+    [1e6, 'M'],
+    [1e4, 'k']
+  ] as [number, string][]) {
+    if (value >= size) {
+      return `${formatNumber(unit === 'k' ? value / 1e3 : value / size)}${unit}`;
+    }
+  }
+  return formatNumber(value);
+}
+
+/** The first line of code that says something: not blank, no comment, no import. */
+export function summarise(code: string): string {
+  const lines = code.split('\n').map(line => line.trim());
+  const told = lines.find(line => line && !/^(#|import |from |%)/.test(line));
+  return told ?? lines.find(line => line) ?? '';
+}
+
+/** The last part of a path. */
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,28 @@
+import { Event } from '@jupyterlab/services';
+import { ISignal, Signal } from '@lumino/signaling';
+
+const SCHEMA = 'https://schema.choline.dev/jupyter/changed/v1';
+
+/** What has changed: the ids of jobs, and whether a session has. */
+export interface INews {
+  jobs: string[];
+  sessions: boolean;
+}
+
+/** The part of the server's event stream that is choline's. */
+export class News {
+  constructor(stream: Event.Stream) {
+    stream.connect((_, emission) => {
+      if (emission.schema_id === SCHEMA) {
+        const { jobs, sessions } = emission as unknown as INews;
+        this._arrived.emit({ jobs, sessions });
+      }
+    });
+  }
+
+  get arrived(): ISignal<this, INews> {
+    return this._arrived;
+  }
+
+  private _arrived = new Signal<this, INews>(this);
+}

@@ -1,0 +1,98 @@
+import { JupyterFrontEnd } from '@jupyterlab/application';
+import { Notebook, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
+import { IJob, ISession } from './types';
+
+export const LOAD = '%load_ext choline_jupyter';
+
+/** What the first notebook holds: it needs nothing but Python, and shows a loss in the panel. */
+export const EXAMPLE = [
+  LOAD,
+  `%%choline
+# This cell runs in a kernel of its own. On another machine: %%choline --host user@name
+import time
+
+x, rate, steps = 5.0, 0.1, 40
+for step in range(1, steps + 1):
+    loss = (x - 2.0) ** 2
+    x -= rate * 2 * (x - 2.0)
+    print(f"step {step}/{steps} loss {loss:.4f}", flush=True)
+    time.sleep(0.25)
+print("found", round(x, 3))`,
+  `%%choline
+x  # names live on in that kernel`
+];
+
+/** The `%%choline` line for a cell of `notebook` (its path in the file browser) that is to run in a session. */
+export function writeLine(session: ISession, notebook: string): string {
+  const words = ['%%choline'];
+  if (session.provider === 'ssh') {
+    words.push('--host', quote(session.machine));
+  } else if (session.machine.endsWith('isolated')) {
+    words.push('--isolated');
+  } else if (session.provider !== 'local') {
+    words.push('--provider', quote(session.provider));
+  }
+  if (session.notebook !== notebook || !notebook) {
+    words.push('--session', quote(session.name));
+  }
+  return words.join(' ');
+}
+
+/** The source with this `%%choline` line on top, instead of the one that it has, if it has one. */
+export function replaceLine(source: string, line: string): string {
+  if (!/^%%choline(?![^\s])/.test(source)) {
+    return source ? `${line}\n${source}` : `${line}\n`;
+  }
+  const end = source.indexOf('\n');
+  return end < 0 ? `${line}\n` : line + source.slice(end);
+}
+
+function quote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** A new notebook with the example, open and ready to be run. */
+export async function openExample(app: JupyterFrontEnd): Promise<void> {
+  const model = await app.commands.execute('docmanager:new-untitled', { type: 'notebook' });
+  const panel: NotebookPanel = await app.commands.execute('docmanager:open', {
+    path: model.path,
+    factory: 'Notebook',
+    kernel: { name: app.serviceManager.kernelspecs.specs?.default ?? 'python3' }
+  });
+  await panel.context.ready;
+  const shared = panel.content.model!.sharedModel;
+  shared.transact(() => {
+    shared.deleteCellRange(0, shared.cells.length);
+    EXAMPLE.forEach(source => shared.addCell({ cell_type: 'code', source }));
+  });
+  panel.content.activeCellIndex = 0;
+}
+
+/** Put a cell for this session below the active one, and make sure that the extension is loaded above it. */
+export function insertCell(panel: NotebookPanel, session: ISession): void {
+  NotebookActions.insertBelow(panel.content);
+  const line = writeLine(session, panel.context.localPath ?? panel.context.path);
+  panel.content.activeCell?.model.sharedModel.setSource(`${line}\n`);
+  ensureLoaded(panel.content);
+}
+
+/** Put `%load_ext` on top unless some cell has it. */
+export function ensureLoaded(notebook: Notebook): void {
+  const shared = notebook.model?.sharedModel;
+  if (shared && !shared.cells.some(cell => /^\s*%(load|reload)_ext\s+choline_jupyter/m.test(cell.getSource()))) {
+    shared.insertCell(0, { cell_type: 'code', source: LOAD });
+  }
+}
+
+/** Open a job's notebook and go to its cell. */
+export async function showCell(app: JupyterFrontEnd, job: IJob): Promise<void> {
+  const panel: NotebookPanel = await app.commands.execute('docmanager:open', { path: job.notebook });
+  await panel.context.ready;
+  await panel.revealed;
+  const index = panel.content.widgets.findIndex(cell => cell.model.id === job.cell);
+  if (index >= 0) {
+    panel.content.activeCellIndex = index;
+    await panel.content.scrollToItem(index, 'smart');
+    panel.content.activate();
+  }
+}
