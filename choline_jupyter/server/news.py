@@ -8,6 +8,7 @@ what the front end wants to know of them it asks for.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from choline_jupyter.ledger.event_store import FILE_NAME
 from choline_jupyter.ledger.location import find_data_directory
 from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.server.disk_watch import DiskWatch
-from choline_jupyter.session.keeper import find_keeper, start_keeper
+from choline_jupyter.session.keeping import find_keeper, start_keeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ SCHEMA = {
     "required": ["jobs", "sessions"],
 }
 _FILES = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-journal")
-_KEEPER_AFTER = 10.0  # seconds that a job has been open
+_KEEPER_AFTER = 10.0  # seconds that a job has been open; short ones are not worth a process
 
 
 class News:
@@ -53,6 +54,7 @@ class News:
         self._open: set[str] = set()
         self._sessions: list[SessionRow] = []
         self._is_due = self._is_looking = False
+        self._guard: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
@@ -62,11 +64,14 @@ class News:
             self._watch = DiskWatch(folder, _FILES, self.look)
             self._watch.start()
             await self._reading.call(self._remember)
+            self._ensure_keeper()
 
     def close(self) -> None:
         """Tell no more."""
         if self._watch:
             self._watch.close()
+        if self._guard:
+            self._guard.cancel()
 
     def look(self) -> None:
         """Look for what is new, now or when the look that is under way has ended."""
@@ -90,6 +95,14 @@ class News:
                 self._emit(data={"jobs": sorted(jobs), "sessions": sessions})
         if self._is_due:
             self.look()
+        elif self._open and self._guard is None:
+            self._guard = self._loop.call_later(_KEEPER_AFTER, self._ensure_keeper)
+
+    def _ensure_keeper(self) -> None:
+        """While jobs are open: somebody must follow those whose notebook's kernel has gone."""
+        self._guard = None
+        self._reading.submit(lambda: ensure_keeper(self._record, time.time()))
+        self.look()
 
     def _remember(self) -> Mark:
         """In the reading thread: what is there before the first change."""

@@ -19,7 +19,7 @@ from choline_jupyter.server.handlers import RecordHandler
 from choline_jupyter.server.job_state import describe_job, describe_output, find_notebook
 from choline_jupyter.server.messages import read_page
 from choline_jupyter.server.session_state import ask_agents, describe_life, describe_session
-from choline_jupyter.session.keeper import find_keeper
+from choline_jupyter.session.keeping import find_keeper
 
 if TYPE_CHECKING:
     from choline_jupyter.ledger.event_store import EventStore

@@ -1,8 +1,9 @@
-"""The keeper: one process per user that follows detached jobs and watches over rented machines when no notebook does.
+"""The keeper: one process per user that follows jobs and watches over rented machines when no notebook does.
 
-Started by the first `--detach` or rent (`session.keeping`), elected by a file lock, gone when nothing is open; nobody
-needs to start or know it. Promises: the events of a detached job arrive in the event store while notebooks are closed, and
-a job's end is noted; a rented machine is ended when its time is over, also if it does not do so by itself.
+Started by the first `--detach` or rent and by the Jupyter server for jobs that last (`session.keeping`), elected by a
+file lock, gone when nothing is open; nobody needs to start or know it. Promises: the events of a job arrive in the event
+store while its notebook is closed or its kernel dead, and a job's end is noted; a rented machine is ended when its time is
+over, also if it does not do so by itself.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from contextlib import suppress
 from choline_jupyter.errors import CholineError
 from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.ledger.location import find_data_directory
-from choline_jupyter.model.job import JobRow
 from choline_jupyter.session.engine import Engine
 from choline_jupyter.session.keeping import LOCK
+from choline_jupyter.session.orphans import find_orphans
 from choline_jupyter.session.rent.caretaker import Caretaker
 
 _ROUND = 2.0
 
 
 class Keeper:
-    """Owns the process's event loop; follows every session that has an open detached job, and cares for machines."""
+    """Owns the process's event loop; follows sessions whose open jobs are detached or nobody else's; cares for machines."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -32,17 +33,20 @@ class Keeper:
         self._caretaker = Caretaker(engine.tenancy.fleet, engine.store)
 
     async def serve(self) -> None:
-        """Go on until no detached job and no rented machine is open."""
-        while (jobs := self._list_open()) or await self._caretaker.is_needed():
+        """Go on until no job and no rented machine is open."""
+        while (jobs := self._engine.store.changes.list_open_jobs()) or await self._caretaker.is_needed():
             await self._caretaker.care()
-            for session in {job.session for job in jobs} - self._followed:
+            detached = {job.session for job in jobs if job.detached}
+            others = {job.session for job in jobs} - detached - self._followed
+            for session in (detached - self._followed) | await self._find_orphans(others):
                 await self._follow(session)
             await asyncio.sleep(_ROUND)
         await self._engine.close()
         self._engine.store.close()
 
-    def _list_open(self) -> list[JobRow]:
-        return [job for job in self._engine.store.list_jobs(limit=10_000) if job.detached and job.state.is_open]
+    async def _find_orphans(self, sessions: set[str]) -> set[str]:
+        rows = [row for row in self._engine.store.list_sessions() if row.id in sessions]
+        return await find_orphans(self._engine, rows)
 
     async def _follow(self, name: str) -> None:
         """A session that cannot be reached now is tried again in the next round."""

@@ -58,7 +58,12 @@ async def test_a_file_that_is_not_watched_is_no_news(home: Path) -> None:
     home.mkdir()
     calls: list[int] = []
     noticed = asyncio.Event()
-    watch = DiskWatch(home, ["one"], lambda: (calls.append(1), noticed.set())[1])
+
+    def note() -> None:
+        calls.append(1)
+        noticed.set()
+
+    watch = DiskWatch(home, ["one"], note)
     watch.start()
     for _ in range(20):
         (home / "other").write_text("x")

@@ -54,6 +54,13 @@ class LabServer:
             )
         self.url = self._wait_for_url(self._process)
 
+    def restart(self) -> None:
+        """End the server as a closed terminal does, kernels with it, and start it anew in the same folders."""
+        assert self._process is not None
+        self.request("POST", "api/shutdown")
+        self._process.wait(SHUTDOWN_SECONDS)
+        self.start()
+
     def stop(self) -> None:
         assert self._process is not None
         self.shutdown_kernels()

@@ -18,6 +18,7 @@ READY = """async () => {
   await panel.sessionContext.ready;
   await panel.sessionContext.session.kernel.info;
 }"""
+LOADED = "() => window.jupyterapp.shell.currentWidget.context.ready.then(() => null)"
 EXECUTE = """([command, cell]) => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
   if (cell !== null) {
@@ -46,11 +47,11 @@ class NotebookPage:
         self.page.wait_for_function("() => window.jupyterapp !== undefined")
         self.page.evaluate("() => window.jupyterapp.restored")
 
-    def open_notebook(self, path: str, application: str = "lab/tree") -> None:
-        """Open `path`, relative to the server's folder, and wait until its kernel can run a cell."""
+    def open_notebook(self, path: str, application: str = "lab/tree", *, is_busy: bool = False) -> None:
+        """Open `path`, relative to the server's folder, and wait until its kernel can run a cell, unless it is busy."""
         self.page.goto(f"{self.lab.url}/{application}/{path}?token={self.lab.token}&reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-        self.page.evaluate(READY)
+        self.page.evaluate(LOADED if is_busy else READY)
 
     def wait_for_cells(self, count: int) -> None:
         """Wait for a notebook that something in the page opens, with so many cells, and its kernel."""
