@@ -19,15 +19,15 @@ CELL = """%%choline
 import pathlib, time
 from IPython.display import display
 shown = display('waiting', display_id=True)
-for line in range(1000):
+for line in range(200):
     print('early', line)
 while not pathlib.Path('NAME.go').exists():
     time.sleep(0.02)
 shown.update('went on')
-for line in range(1000):
+for line in range(200):
     print('late', line)
 6 * 7"""
-LINES = [f"{when} {line}" for when in ("early", "late") for line in range(1000)]
+LINES = [f"{when} {line}" for when in ("early", "late") for line in range(200)]
 
 
 class Story:
@@ -50,7 +50,7 @@ class Story:
         """Run the cell until it waits."""
         page = self.open(is_busy=False)
         page.run_all()
-        page.wait_for_text(1, "early 999")
+        page.wait_for_text(1, "early 199")
         return page
 
     def leave(self, page: NotebookPage) -> None:
@@ -78,7 +78,7 @@ def story(request: pytest.FixtureRequest, lab: LabServer, browser: Browser) -> I
 
 def check_complete(page: NotebookPage) -> None:
     """Every line once and in order, the display as it was at the end, the result, the cell's number."""
-    page.wait_for_text(1, "late 999", timeout=60)
+    page.wait_for_text(1, "late 199", timeout=60)
     expect(page.page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".jp-InputPrompt")).to_have_text(
         "[2]:", timeout=WAIT
     )
@@ -95,7 +95,7 @@ def check_complete(page: NotebookPage) -> None:
 def test_browser_closed_and_back_before_the_end(story: Story) -> None:
     story.leave(story.begin())
     page = story.open()
-    page.wait_for_text(1, "early 999")
+    page.wait_for_text(1, "early 199")
     expect(page.page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".jp-InputPrompt")).to_have_text("[*]:")
     story.let_go()
     check_complete(page)
@@ -134,7 +134,7 @@ def test_server_restarted(story: Story) -> None:
     story.leave(story.begin())
     story.lab.restart()
     page = story.open()
-    page.wait_for_text(1, "early 999")
+    page.wait_for_text(1, "early 199")
     story.let_go()
     check_complete(page)
 
