@@ -39,6 +39,11 @@ class RelayScreen:
         self._shell: Any = shell
         self._parents: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
+    @property
+    def is_ending(self) -> bool:
+        # ipykernel's control thread takes the request while the cell waits here.
+        return getattr(self._kernel, "_shutdown_message", None) is not None
+
     def begin(self, msg_id: str) -> None:
         """The running cell's request is the parent of what comes back under this `msg_id`."""
         self.remember(msg_id, self._kernel.get_parent("shell"))

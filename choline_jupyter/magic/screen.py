@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 class Screen(Protocol):
     """Where a job's output goes. `parent` is the local cell's request header, by the `msg_id` the job was given."""
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the local kernel has been told to end. Any thread may ask."""
+
     def begin(self, msg_id: str) -> None:
         """A job is about to run whose events carry this `msg_id`."""
 
@@ -44,6 +48,10 @@ class PlainScreen:
             Kind.RESULT: self._show_result,
             Kind.ERROR: self._show_error,
         }
+
+    @property
+    def is_ending(self) -> bool:
+        return False
 
     def begin(self, msg_id: str) -> None:
         """Nothing here depends on the request."""

@@ -6,6 +6,7 @@ Made by `magic.notebook` per session. Three callers: the running cell (until its
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import threading
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _ANSWER_WAIT = 2.0
 _SLICE = 0.05
+_GRACE = 0.15
 _JOINED = 1 << 18
 _DEATHS = ("died", "ended")
 
@@ -240,9 +242,19 @@ class Stage:
             self._bridge.post(self.session.answer, event, answer)
 
     def _interrupt(self, job: str) -> None:
-        self._bridge.post(self.session.interrupt, job)
+        """Jupyter interrupts a kernel before it ends it, and what runs elsewhere is not to end with it."""
+        self._bridge.post(self._interrupt_soon, job)
         if not self.session.connection.is_connected:
             tell("choline: the connection is cut; the interrupt is delivered when it is back.\n")
+
+    def _interrupt_soon(self, job: str) -> None:
+        """In the engine's loop: as soon as a shutdown that the interrupt announces would have come."""
+
+        def interrupt() -> None:
+            if not self.screen.is_ending:
+                self.session.interrupt(job)
+
+        asyncio.get_running_loop().call_later(_GRACE, interrupt)
 
     def _pass_comm(self, type_: str, message: dict[str, Any]) -> None:
         """A front end's comm message, on any of the local kernel's threads; returns when it has been handled."""
