@@ -1,7 +1,7 @@
 import { Notification } from '@jupyterlab/apputils';
 import { Cell, CodeCell } from '@jupyterlab/cells';
 import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
-import { ServerConnection } from '@jupyterlab/services';
+import { Kernel, ServerConnection } from '@jupyterlab/services';
 import { IDisposable } from '@lumino/disposable';
 import { Filling, readMark, writeMark } from './filling';
 import { News } from './news';
@@ -12,6 +12,7 @@ import { isOpen } from './types';
 
 /** Milliseconds that a job's end may come behind the end of its cell. */
 const GRACE = 1500;
+const GONE: Kernel.Status[] = ['dead', 'terminating', 'restarting', 'autorestarting'];
 
 /**
  * Keeps the cells of one notebook complete: those whose jobs went on without this page are filled in from the record.
@@ -27,8 +28,9 @@ export class Refill implements IDisposable {
     this._hold = holdNotebook(_panel.context.path, navigator.locks);
     NotebookActions.executionScheduled.connect(this._noteStart, this);
     NotebookActions.executed.connect(this._noteEnd, this);
+    _panel.sessionContext.statusChanged.connect(this._noteStatus, this);
     _panel.disposed.connect(this.dispose, this);
-    this._run().catch(error => this._tell(explain(error)));
+    this._watch(this._run());
   }
 
   get isDisposed(): boolean {
@@ -40,6 +42,7 @@ export class Refill implements IDisposable {
     this._hold.dispose();
     NotebookActions.executionScheduled.disconnect(this._noteStart, this);
     NotebookActions.executed.disconnect(this._noteEnd, this);
+    this._live.clear();
     this._fillings.forEach(filling => filling.dispose());
     this._fillings.clear();
   }
@@ -80,7 +83,7 @@ export class Refill implements IDisposable {
     this._fillings.get(cell)?.dispose();
     const filling = new Filling(cell, job, this._settings, this._news);
     this._fillings.set(cell, filling);
-    filling.done.catch(error => this._tell(explain(error)));
+    this._watch(filling.done);
   }
 
   private _noteStart(_: unknown, { cell }: { cell: Cell }): void {
@@ -90,37 +93,44 @@ export class Refill implements IDisposable {
     }
   }
 
-  private _noteEnd(_: unknown, { cell, success }: { cell: Cell; success: boolean }): void {
-    if (this._live.has(cell) && isOurs(cell)) {
-      this._settle(cell, success).catch(error => this._tell(explain(error)));
-    } else {
-      this._live.delete(cell);
+  private _noteEnd(_: unknown, { cell }: { cell: Cell }): void {
+    if (this._live.has(cell)) {
+      this._watch(isOurs(cell) ? this._settle(cell) : this._leave(cell));
+    }
+  }
+
+  /** JupyterLab says nothing of a cell whose kernel has gone. */
+  private _noteStatus(_: unknown, status: Kernel.Status): void {
+    if (GONE.includes(status)) {
+      this._watch(this._leave(...this._live));
     }
   }
 
   /** A cell has ended here: note that it is complete, or go on with a job that has lost its kernel. */
-  private async _settle(cell: CodeCell, success: boolean): Promise<void> {
-    const deadline = Date.now() + GRACE;
-    for (;;) {
+  private async _settle(cell: CodeCell): Promise<void> {
+    for (let tries = 5; tries > 0 && this._live.has(cell); tries--) {
       const job = (await this._fetchJobs()).get(cell.model.id);
-      if (!job || cell.isDisposed || this._isDisposed) {
-        return;
+      if (!job || job.detached) {
+        return; // the kernel goes on showing it
       }
       if (!isOpen(job)) {
         this._live.delete(cell);
         writeMark(cell, { job: job.id, isComplete: true });
         return;
       }
-      if (success && job.detached) {
-        return; // the kernel goes on showing it
-      }
-      if (Date.now() > deadline) {
-        break;
-      }
       await new Promise(resolve => setTimeout(resolve, GRACE / 5));
     }
-    this._live.delete(cell);
-    await this._fill([cell]);
+    await this._leave(cell);
+  }
+
+  /** The kernel fills these no more. */
+  private async _leave(...cells: Cell[]): Promise<void> {
+    const left = cells.filter(cell => this._live.delete(cell));
+    await this._fill(left);
+  }
+
+  private _watch(work: Promise<void>): void {
+    work.catch(error => this._tell(explain(error)));
   }
 
   private _look(cell: CodeCell): { source: string; mark: ReturnType<typeof readMark>; isLive: boolean } {
