@@ -1,0 +1,110 @@
+import { ServerConnection } from '@jupyterlab/services';
+import { Signal } from '@lumino/signaling';
+import { News } from '../news';
+import { RecordModel } from '../recordmodel';
+import { makeJob } from './samples';
+
+const SCHEMA = 'https://schema.choline.dev/jupyter/changed/v1';
+
+class Server {
+  asked: string[] = [];
+  answers: { [path: string]: unknown } = {
+    state: { sessions: [], jobs: [makeJob()], more: false, notice: '', keeper: 0 }
+  };
+  stream = new Signal<any, any>({});
+
+  settings = ServerConnection.makeSettings({
+    baseUrl: 'http://localhost/base/',
+    fetch: (async (request: Request) => {
+      const path = request.url.split('/choline/api/')[1].replace(/[?&]\d+$/, '');
+      this.asked.push(`${request.method} ${path}`);
+      const answer = this.answers[path];
+      return answer
+        ? new Response(JSON.stringify(answer))
+        : new Response(JSON.stringify({ message: `no ${path}` }), { status: 503 });
+    }) as any
+  });
+
+  tell(jobs: string[], sessions = false): void {
+    this.stream.emit({ schema_id: SCHEMA, jobs, sessions });
+  }
+}
+
+function settle(): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, 20));
+}
+
+describe('RecordModel', () => {
+  let server: Server;
+  let model: RecordModel;
+
+  beforeEach(() => {
+    server = new Server();
+    model = new RecordModel(server.settings, new News(server.stream as any));
+  });
+
+  it('asks for nothing while nobody watches', async () => {
+    server.tell(['j-one'], true);
+    await settle();
+    expect(server.asked).toEqual([]);
+  });
+
+  it('asks for everything when somebody does, and for what has changed then', async () => {
+    const watch = model.watch();
+    await settle();
+    expect(model.jobs.map(job => job.id)).toEqual(['j-one']);
+    server.answers['jobs?ids=j-two'] = { jobs: [makeJob({ id: 'j-two', created: 200, losses: [2, 1] })] };
+    server.tell(['j-two']);
+    await settle();
+    expect(model.jobs.map(job => job.id)).toEqual(['j-two', 'j-one']);
+    expect(model.findJob('j-two')?.losses).toEqual([2, 1]);
+    watch.dispose();
+    server.asked = [];
+    server.tell(['j-one']);
+    await settle();
+    expect(server.asked).toEqual([]);
+  });
+
+  it('asks once for many news', async () => {
+    const watch = model.watch();
+    await settle();
+    server.answers['jobs?ids=j-one'] = { jobs: [makeJob()] };
+    server.asked = [];
+    for (let number = 0; number < 100; number++) {
+      server.tell(['j-one']);
+    }
+    await settle();
+    expect(server.asked).toEqual(['GET jobs?ids=j-one']);
+    watch.dispose();
+  });
+
+  it('says what is wrong and keeps what it knew', async () => {
+    const watch = model.watch();
+    await settle();
+    server.tell(['j-one']);
+    await settle();
+    expect(model.problem).toContain('no jobs?ids=j-one');
+    expect(model.jobs).toHaveLength(1);
+    server.answers['jobs?ids=j-one'] = { jobs: [makeJob()] };
+    await model.fetchJobs(['j-one']);
+    expect(model.problem).toBe('');
+    watch.dispose();
+  });
+
+  it('acts by POST only', async () => {
+    server.answers['jobs/j-one/interrupt'] = {};
+    await model.interrupt('j-one');
+    expect(server.asked).toEqual(['POST jobs/j-one/interrupt']);
+    await expect(model.interrupt('j-two')).rejects.toThrow('no jobs/j-two/interrupt');
+  });
+
+  it("ignores other extensions' events", async () => {
+    const watch = model.watch();
+    await settle();
+    server.asked = [];
+    server.stream.emit({ schema_id: 'https://events.jupyter.org/other', jobs: ['j-one'] });
+    await settle();
+    expect(server.asked).toEqual([]);
+    watch.dispose();
+  });
+});
