@@ -28,6 +28,14 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
         get_notebook(shell).run_line(line)
 
+    def complete(asking: InteractiveShell, event: object) -> list[str]:
+        """What may stand next in such a line."""
+        from choline_jupyter.magic.completion import complete
+
+        return complete(asking, event)
+
+    for magic in ("%%choline", "%choline"):
+        shell.set_hook("complete_command", complete, str_key=magic)
     register: Callable[..., None] = shell.register_magic_function  # IPython's decorator hides its signature
     register(run_cell, "cell", "choline")
     register(run_line, "line", "choline")

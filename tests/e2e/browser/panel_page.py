@@ -24,7 +24,7 @@ class PanelPage:
     def open(self) -> None:
         """Click its tab in the sidebar."""
         self.page.locator(TAB).click()
-        expect(self.panel).to_be_visible()
+        expect(self.panel).to_be_visible(timeout=WAIT)
 
     @property
     def sessions(self) -> Locator:

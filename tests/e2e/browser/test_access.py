@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -64,13 +65,13 @@ def test_by_keyboard_alone(notebook_page: NotebookPage, lab: LabServer) -> None:
     page, panel = notebook_page.page, PanelPage(notebook_page.page)
     page.keyboard.press("Control+Shift+C")
     page.keyboard.type("choline: show")
-    expect(page.locator(".lm-CommandPalette-item.lm-mod-active")).to_contain_text("choline: show")
+    expect(page.locator(".lm-CommandPalette-item.lm-mod-active")).to_contain_text("choline: show", timeout=WAIT)
     page.keyboard.press("Enter")
-    expect(panel.panel).to_be_visible()
+    expect(panel.panel).to_be_visible(timeout=WAIT)
     expect(panel.sessions.filter(has_text="keys.ipynb")).to_be_visible(timeout=WAIT)
     press_tab_until(page, "Stop the session keys.ipynb")
     page.keyboard.press("Enter")
-    expect(page.locator(".jp-Dialog")).to_be_visible()
+    expect(page.locator(".jp-Dialog")).to_be_visible(timeout=WAIT)
     page.keyboard.press("Enter")
     expect(panel.sessions.filter(has_text="keys.ipynb")).to_have_count(0, timeout=WAIT)
 
@@ -79,8 +80,8 @@ def save_jobs(folder: Path, count: int) -> None:
     store = EventStore(folder)
     for number in range(count):
         code = f"model_{number} = train_with_a_rather_long_name(learning_rate={number}e-5)"
-        times = {"created_at": 1e9 + number, "started_at": 1e9, "ended_at": 1e9 + 60}
-        store.save_job(JobRow(f"j-{number:06}", "s-gone", state=JobState.DONE, code=code, **times))
+        job = JobRow(f"j-{number:06}", "s-gone", state=JobState.DONE, code=code, created_at=1e9 + number)
+        store.save_job(dataclasses.replace(job, started_at=1e9, ended_at=1e9 + 60))
     assert store.flush(60)
     store.close()
 
@@ -103,4 +104,4 @@ def test_two_hundred_jobs_in_a_narrow_sidebar(notebook_page: NotebookPage, lab: 
     expect(panel.jobs).to_have_count(200, timeout=WAIT)
     panel.panel.evaluate("node => { node.parentElement.style.width = '180px'; node.style.width = '180px'; }")
     assert panel.panel.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
-    expect(panel.panel).to_contain_text("Older jobs")
+    expect(panel.panel).to_contain_text("Older jobs", timeout=WAIT)
