@@ -178,11 +178,15 @@ async def test_a_job_that_nobody_knows(jp_fetch: Fetch) -> None:
     assert (await refusal(jp_fetch, "sessions/s-old/stop", "POST"))[0] == 404
 
 
-async def test_a_newer_record_is_refused_in_one_sentence(jp_fetch: Fetch, home: Path, store: EventStore) -> None:
+async def test_a_newer_record_is_refused_in_one_sentence(
+    jp_fetch: Fetch, jp_serverapp: ServerApp, home: Path, store: EventStore
+) -> None:
+    await ask(jp_fetch, "state")
     store.close()
     with sqlite3.connect(home / FILE_NAME) as connection:
         connection.execute("PRAGMA user_version = 1000")
     connection.close()
+    jp_serverapp.web_app.settings[SETTING].record.close()
     code, message = await refusal(jp_fetch, "state")
     assert code == 503
     assert "belongs to a newer choline" in message
