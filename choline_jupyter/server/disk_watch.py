@@ -61,8 +61,13 @@ class DiskWatch:
         """At once for the first change; those of the next moment are one more."""
         if self._names.intersection(_read_names(self._fd)):
             self._loop.remove_reader(self._fd)
-            self._wait(PAUSE, self._listen)
+            self._wait(PAUSE, self._listen_again)
             self._notify()
+
+    def _listen_again(self) -> None:
+        """Told once more: SQLite makes a commit visible a moment after its last write."""
+        self._listen()
+        self._notify()
 
     def _compare(self) -> None:
         self._wait(_LOOK, self._compare)

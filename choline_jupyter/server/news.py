@@ -41,6 +41,7 @@ SCHEMA = {
     "required": ["jobs", "sessions"],
 }
 _FILES = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-journal")
+_QUIET = 1.0
 _KEEPER_AFTER = 10.0  # seconds that a job has been open; short ones are not worth a process
 
 
@@ -54,6 +55,7 @@ class News:
         self._open: set[str] = set()
         self._sessions: list[SessionRow] = []
         self._is_due = self._is_looking = False
+        self._later: asyncio.TimerHandle | None = None
         self._guard: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -61,7 +63,7 @@ class News:
         """Tell of what changes from now on. A record that cannot be read is looked at again when it changes."""
         with suppress(StoreError):
             folder = await self._reading.call(lambda: find_data_directory().path)
-            self._watch = DiskWatch(folder, _FILES, self.look)
+            self._watch = DiskWatch(folder, _FILES, self._note_change)
             self._watch.start()
             await self._reading.call(self._remember)
             self._ensure_keeper()
@@ -70,8 +72,8 @@ class News:
         """Tell no more."""
         if self._watch:
             self._watch.close()
-        if self._guard:
-            self._guard.cancel()
+        for timer in filter(None, (self._guard, self._later)):
+            timer.cancel()
 
     def look(self) -> None:
         """Look for what is new, now or when the look that is under way has ended."""
@@ -79,6 +81,16 @@ class News:
         if not self._is_looking:
             self._is_due, self._is_looking = False, True
             self._reading.submit(self._find_changes).add_done_callback(self._hand_over)
+
+    def _note_change(self) -> None:
+        """Now, and once more when all is quiet: who writes may have been held up before its commit could be seen."""
+        self.look()
+        self._look_later()
+
+    def _look_later(self) -> None:
+        if self._later:
+            self._later.cancel()
+        self._later = self._loop.call_later(_QUIET, self.look)
 
     def _hand_over(self, found: Future[tuple[set[str], bool]]) -> None:
         """In the reading thread. A task would be left pending by a server that ends; nothing is by this."""
@@ -89,8 +101,11 @@ class News:
         self._is_looking = False
         if found.cancelled():
             return
-        with suppress(StoreError):  # whoever looks at the panel is told why
+        try:
             jobs, sessions = found.result()
+        except StoreError:  # whoever looks at the panel is told why
+            self._look_later()
+        else:
             if jobs or sessions:
                 self._emit(data={"jobs": sorted(jobs), "sessions": sessions})
         if self._is_due:

@@ -15,6 +15,7 @@ from tornado.httpclient import HTTPClientError
 
 import choline_jupyter
 from choline_jupyter.ledger.event_store import FILE_NAME, EventStore
+from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.model.job import JobState
 from choline_jupyter.server.handlers import SETTING
 from choline_jupyter.server.routes import ROUTES
@@ -193,18 +194,14 @@ async def test_a_newer_record_is_refused_in_one_sentence(
 
 
 async def test_a_locked_record_says_so_and_the_next_request_works(
-    jp_fetch: Fetch, jp_serverapp: ServerApp, home: Path, store: EventStore, monkeypatch: pytest.MonkeyPatch
+    jp_fetch: Fetch, jp_serverapp: ServerApp, home: Path, store: EventStore
 ) -> None:
-    monkeypatch.setattr("choline_jupyter.ledger.database.PATIENCE", 0.1)
     await ask(jp_fetch, "state")
-    record = jp_serverapp.web_app.settings[SETTING].record
-    monkeypatch.setattr(record.store._database, "_patience", 0.1)
-    record.store._database.close()
     store.close()
-    other = sqlite3.connect(home / FILE_NAME, isolation_level=None)
-    other.execute("PRAGMA locking_mode = EXCLUSIVE")
-    other.execute("BEGIN EXCLUSIVE")
+    lock = FileLock(home / f"{FILE_NAME}.lock")
+    while not lock.seize(0.05):
+        jp_serverapp.web_app.settings[SETTING].record.close()
     code, message = await refusal(jp_fetch, "state")
     assert (code, "locked" in message) == (503, True)
-    other.close()
+    lock.close()
     assert (await ask(jp_fetch, "state"))["jobs"] == []
