@@ -141,7 +141,10 @@ class Database:
             raise
 
     def _prepare(self) -> sqlite3.Connection:
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's logs take its mode
+        # SQLite's logs take the file's mode. One that is there is not touched: closing it would drop the locks of this
+        # process's other connections to it, and another process would then delete the log under them.
+        if not self.path.is_file():
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(self.path, timeout=self._patience, isolation_level=None, check_same_thread=False)
         try:
             self._read_version(connection)  # a newer file must not even be touched

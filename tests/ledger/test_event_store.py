@@ -376,3 +376,21 @@ def test_a_forked_child_leaves_the_store_alone(tmp_path: Path) -> None:
     store = EventStore(tmp_path)
     assert store.find_contiguous("s-one") == {SERIES: 2}
     store.close()
+
+
+def test_two_stores_of_a_process_outlive_another_process(tmp_path: Path) -> None:
+    """POSIX locks belong to the process: a second store must not drop the first one's."""
+    first, second = EventStore(tmp_path), EventStore(tmp_path)
+    put_all(first, range(1, 3))
+    program = (
+        "import sys, pathlib; from choline_jupyter.ledger.event_store import EventStore\n"
+        "store = EventStore(pathlib.Path(sys.argv[1])); store.list_jobs(); store.close()"
+    )
+    other = start_program(program, tmp_path)
+    assert other.wait(30) == 0
+    end_program(other)
+    assert (tmp_path / f"{FILE_NAME}-wal").exists(), "another process took itself for the last one"
+    put_all(second, range(3, 5))
+    assert seqs_of(list(first.read_series(SERIES))) == [1, 2, 3, 4]
+    first.close()
+    second.close()
