@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.model.event import Event, Kind, Series
 from choline_jupyter.model.session import Trust
-from choline_jupyter.session.live import is_end
+from choline_jupyter.session.job_end import is_end
 from choline_jupyter.session.outcome import explain_death
 from choline_jupyter.session.trust import OutputFilter
 
