@@ -10,14 +10,14 @@ import os
 import sys
 from typing import ClassVar
 
-from choline_jupyter.model.instance import InstanceState
 from choline_jupyter.model.offer import ANYTHING, Offer, Wish
-from choline_jupyter.providers.provider import ANY, FREE, LABEL, Access, Contact, Order, Provider, Sighting
+from choline_jupyter.providers.own import OwnProvider
+from choline_jupyter.providers.provider import ANY, FREE, LABEL, Access, Contact
 from choline_jupyter.transport.channel import Transport
 from choline_jupyter.transport.pipe import PipeTransport
 
 
-class LocalProvider(Provider):
+class LocalProvider(OwnProvider):
     """The machine we are on. Every label means the same instance."""
 
     name: ClassVar[str] = "local"
@@ -25,25 +25,12 @@ class LocalProvider(Provider):
     is_this_machine: ClassVar[bool] = True
 
     def __init__(self, python: str = sys.executable, home: str = "", options: tuple[str, ...] = ()) -> None:
-        self._python, self._home, self._options = python, home, options
-        self._labels: set[str] = set()
+        super().__init__(options)
+        self._python, self._home = python, home
 
     async def list_offers(self, wish: Wish = ANYTHING) -> list[Offer]:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return [Offer("local", "this machine", cpus=os.cpu_count() or 1, memory=memory)]
-
-    async def create(self, order: Order) -> str:
-        self._labels.add(order.label)
-        return order.label
-
-    async def list_mine(self) -> list[Sighting]:
-        return [Sighting(label, label, InstanceState.READY) for label in sorted(self._labels)]
-
-    async def describe(self, handle: str) -> Sighting | None:
-        return Sighting(handle, handle, InstanceState.READY) if handle in self._labels else None
-
-    async def destroy(self, handle: str) -> None:
-        self._labels.discard(handle)
 
     def connect(self, contact: Contact, access: Access = ANY) -> Transport:
         options = self._options if access.start else (*self._options, "--no-start")

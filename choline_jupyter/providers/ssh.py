@@ -9,50 +9,23 @@ from __future__ import annotations
 import shutil
 from typing import ClassVar
 
-from choline_jupyter.model.instance import InstanceState
 from choline_jupyter.model.offer import ANYTHING, Offer, Wish
 from choline_jupyter.providers.config import ConfigError, read_hosts
-from choline_jupyter.providers.provider import (
-    ANY,
-    FREE,
-    LABEL,
-    NEEDS_HOST,
-    Access,
-    Contact,
-    Order,
-    Provider,
-    Sighting,
-)
+from choline_jupyter.providers.own import OwnProvider
+from choline_jupyter.providers.provider import ANY, FREE, LABEL, NEEDS_HOST, Access, Contact
 from choline_jupyter.transport.address import Address, parse_address
 from choline_jupyter.transport.channel import Transport
 from choline_jupyter.transport.openssh import OpenSSHTransport
 
 
-class SSHProvider(Provider):
+class SSHProvider(OwnProvider):
     """Hosts reached through the user's own ssh."""
 
     name: ClassVar[str] = "ssh"
     capabilities: ClassVar[frozenset[str]] = frozenset({FREE, LABEL, NEEDS_HOST})
 
-    def __init__(self, options: tuple[str, ...] = ()) -> None:
-        self._options = options
-        self._labels: set[str] = set()
-
     async def list_offers(self, wish: Wish = ANYTHING) -> list[Offer]:
         return [Offer("ssh", host.name, host.gpus) for host in read_hosts().values()]
-
-    async def create(self, order: Order) -> str:
-        self._labels.add(order.label)
-        return order.label
-
-    async def list_mine(self) -> list[Sighting]:
-        return [Sighting(label, label, InstanceState.READY) for label in sorted(self._labels)]
-
-    async def describe(self, handle: str) -> Sighting | None:
-        return Sighting(handle, handle, InstanceState.READY) if handle in self._labels else None
-
-    async def destroy(self, handle: str) -> None:
-        self._labels.discard(handle)
 
     def connect(self, contact: Contact, access: Access = ANY) -> Transport:
         options = self._options if access.start else (*self._options, "--no-start")
