@@ -41,18 +41,18 @@ def use_theme(page: Page, theme: str) -> None:
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_no_serious_fault(notebook_page: NotebookPage, lab: LabServer, theme: str) -> None:
-    notebook_page.open_notebook(lab.write_notebook("access.ipynb", "%load_ext choline_jupyter", CELL))
+    name = f"{theme.rpartition(' ')[2].lower()}.ipynb"
+    notebook_page.open_notebook(lab.write_notebook(name, "%load_ext choline_jupyter", CELL))
     use_theme(notebook_page.page, theme)
     panel = PanelPage(notebook_page.page)
     panel.open()
     notebook_page.run_all()
     notebook_page.wait_done()
-    job = panel.jobs.first
+    job = panel.jobs.filter(has_text=name)
     expect(job).to_contain_text("done", timeout=WAIT)
-    if job.locator("pre").count() == 0:
-        job.locator(".jp-choline-Title").click()
+    job.locator(".jp-choline-Title").click()
     expect(job.locator("pre")).to_contain_text("loss 0.25", timeout=WAIT)
-    expect(panel.sessions.first).to_contain_text("idle", timeout=WAIT)
+    expect(panel.sessions.filter(has_text=name)).to_contain_text("idle", timeout=WAIT)
     assert find_faults(notebook_page.page) == [], json.dumps(find_faults(notebook_page.page), indent=1)
     panel.take_picture(f"panel-{theme.rpartition(' ')[2].lower()}")
 
