@@ -87,12 +87,12 @@ class Ledger:
         with self._database.transaction() as connection:
             connection.execute("UPDATE instance SET address = ? WHERE id = ?", (address, instance))
 
-    def limit_instance(self, instance: str, budget: float, lease: float, deadline_at: float) -> None:
-        """What it may cost in all (USD), be idle (seconds), and until when it may live."""
+    def limit_instance(self, instance: str, budget: float, lease: float, hold: float, deadline_at: float) -> None:
+        """What it may cost in all (USD), be idle and be held (seconds), and until when it may live."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE instance SET budget = ?, lease = ?, deadline_at = ? WHERE id = ?",
-                (budget, lease, deadline_at, instance),
+                "UPDATE instance SET budget = ?, lease = ?, hold = ?, deadline_at = ? WHERE id = ?",
+                (budget, lease, hold, deadline_at, instance),
             )
 
     def note_absences(self, instance: str, count: int) -> None:

@@ -37,6 +37,7 @@ from choline_jupyter.session.options import (
 from choline_jupyter.session.outcome import Outcome, raise_outcome
 from choline_jupyter.session.project import tell_wait
 from choline_jupyter.session.ranks import read_ranks
+from choline_jupyter.session.rent.limits import LIMITS
 from choline_jupyter.session.rent.wish import OPTIONS as WISHES
 from choline_jupyter.session.rerun import as_cell, plan_again
 from choline_jupyter.session.results import check_names, list_told, read_names
@@ -162,6 +163,8 @@ class Notebook:
             whole = self._imports.complete(spec, code, find_count(self._shell))
             stage = self._find_stage(self._bridge.call(self._bridge.engine.open(whole), self._screen.ask))
             self._open_stages[key] = stage
+        elif spec.rent and any(request.options.has(name) for name in LIMITS):
+            self._bridge.call(self._bridge.engine.limit(stage.session, spec.rent.limits))
         self._move_to(spec)
         self._verbs.current = stage.session.row
         return stage, spec

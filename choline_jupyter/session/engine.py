@@ -31,6 +31,7 @@ from choline_jupyter.session.hardware import Hardware, read_hardware
 from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.prompts import Prompts
 from choline_jupyter.session.rent.fleet import Fleet
+from choline_jupyter.session.rent.limits import Limits
 from choline_jupyter.session.rent.tenancy import Tenancy
 from choline_jupyter.session.spec import SessionSpec, copy_environment
 from choline_jupyter.transport.askpass import Unanswered
@@ -107,6 +108,10 @@ class Engine:
         """Note that a session is over."""
         self.sessions.pop(row.id, None)
         self.store.save_session(SessionRow(**{**vars(row), "state": SessionState.STOPPED}))
+
+    async def limit(self, session: LiveSession, limits: Limits) -> None:
+        """Have a rented session's machine live by other limits from now on. Raises CholineError."""
+        await self.tenancy.limit(session.row.machine, limits, session.connection)
 
     async def forward(self, row: SessionRow, port: int) -> str:
         """Have a port of a session's machine answer here; returns the URL. Raises CholineError."""

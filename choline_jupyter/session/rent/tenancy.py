@@ -22,6 +22,7 @@ from choline_jupyter.providers.provider import Contact, Provider
 from choline_jupyter.session.connection import Connection
 from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.rent.fleet import USABLE, Fleet, find_offer
+from choline_jupyter.session.rent.limits import Limits
 from choline_jupyter.session.rent.losses import note_losses
 from choline_jupyter.session.rent.meter import render_money
 from choline_jupyter.session.rent.reconciler import ABSENCES, confirm_gone, destroy, reconcile
@@ -59,7 +60,7 @@ class Tenancy:
         for row in rows:
             machine = machines.get(row.machine)
             if machine and machine.state in USABLE and _suits(spec, machine):
-                await self.fleet.run(self._limit, machine, spec)
+                await self.fleet.run(self._limit, machine, spec.rent.limits if spec.rent else None)
                 return row
         return None
 
@@ -87,13 +88,22 @@ class Tenancy:
         await self.fleet.run(self._store.flush)
         return row
 
-    def _limit(self, machine: InstanceRow, spec: SessionSpec) -> None:
-        """What a later cell says of a machine's limits: its budget can only be lowered."""
-        assert spec.rent
-        limits = spec.rent.limits
-        self.fleet.ledger.limit_instance(
-            machine.id, min(limits.budget, machine.budget), limits.lease, machine.created_at + limits.deadline
-        )
+    async def limit(self, label: str, limits: Limits, connection: Connection) -> None:
+        """What a later cell says of its machine's limits, which is told at once. Raises CholineError."""
+        await self.fleet.run(self._limit, self._find(label), limits)
+        await self._tell(self._find(label), connection, is_act=True)
+
+    def _limit(self, machine: InstanceRow, limits: Limits | None) -> None:
+        """A budget can only be lowered."""
+        if limits:
+            budget, deadline_at = min(limits.budget, machine.budget), machine.created_at + limits.deadline
+            self.fleet.ledger.limit_instance(machine.id, budget, limits.lease, limits.hold, deadline_at)
+
+    async def _tell(self, machine: InstanceRow, connection: Connection, *, is_act: bool) -> None:
+        """Tell a machine how long it may live."""
+        left = await self.fleet.run(self.fleet.find_left, machine)
+        wish = {"left": left, "lease": machine.lease, "hold": machine.hold, "touch": is_act}
+        await asyncio.wait_for(connection.request(Type.LIMIT, wish), self.period)
 
     def find_contact(self, label: str) -> Contact:
         """How the machine of this label is reached; raises SessionEnded when there is none any more."""
@@ -164,9 +174,7 @@ class Tenancy:
             with contextlib.suppress(HostError, asyncio.TimeoutError):
                 machine = await self.fleet.run(self._find, label)
                 counted = await self._count(machine, connection, counted)
-                left = await self.fleet.run(self.fleet.find_left, machine)
-                wish = {"left": left, "lease": machine.lease, "hold": machine.hold, "touch": is_first}
-                await asyncio.wait_for(connection.request(Type.LIMIT, wish), self.period)
+                await self._tell(machine, connection, is_act=is_first)
                 is_first = False
                 await self.fleet.run(self._alert, machine)
             await asyncio.sleep(self.period)

@@ -102,7 +102,7 @@ def _keep(fleet: Fleet, store: EventStore, row: InstanceRow) -> None:
     """It is used again, for as long as a machine is by default; its old session's names are not known any more."""
     fleet.note(row, InstanceState.READY)
     hourly = find_hourly(fleet.ledger.money.list_periods(row.id))
-    fleet.ledger.limit_instance(row.id, hourly * DEADLINE / HOUR, LEASE, fleet.clock() + DEADLINE)
+    fleet.ledger.limit_instance(row.id, hourly * DEADLINE / HOUR, LEASE, 0.0, fleet.clock() + DEADLINE)
     session = SessionRow(
         make_identifier("s"), row.label, row.provider, row.label, str(Path.cwd()), 1, SessionState.READY, fleet.clock(),
         Trust.RENTED,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 
 from choline_jupyter.errors import SessionEnded
 from choline_jupyter.model.instance import InstanceState
 from choline_jupyter.session.live import LiveSession
+from choline_jupyter.session.rent.limits import Limits
 from tests.e2e.losses.agent_processes import wait_until
 from tests.e2e.losses.engine_client import read_reply, read_text
 from tests.e2e.rent.tenant import LINE, Tenant
@@ -36,6 +38,20 @@ def test_the_machine_knows_how_long_its_budget_lasts(tenant: Tenant) -> None:
     code = "open('/var/tmp/choline-watch/end').read(), open('/proc/uptime').read()"
     end, uptime = ast.literal_eval(tenant.client.evaluate(session, code))
     assert 4.5 * 3600 < int(end) - float(uptime.split()[0]) < 5 * 3600
+
+
+def test_a_later_cell_lowers_the_limits_at_once(tenant: Tenant) -> None:
+    session = tenant.open()
+    tenant.client.evaluate(session, "1")
+    limits = Limits(1.0, lease=60.0, deadline=7200.0, hold=0.0)
+    tenant.client.call(tenant.client.engine.limit(session, limits))
+    [machine] = tenant.list_open()
+    assert (machine.budget, machine.lease, machine.hold) == (1.0, 60.0, 0.0)
+    tenant.client.call(tenant.client.engine.limit(session, replace(limits, budget=5.0)))
+    assert tenant.list_open()[0].budget == 1.0
+    code = "open('/var/tmp/choline-watch/end').read(), open('/proc/uptime').read()"
+    end, uptime = ast.literal_eval(tenant.client.evaluate(session, code))
+    assert 7000 < int(end) - float(uptime.split()[0]) < 7200
 
 
 def test_a_host_that_never_runs_is_ended_and_the_next_is_taken(tenant: Tenant) -> None:
