@@ -104,13 +104,14 @@ class Workspace:
         for path, status in _walk(self.root, self._shown):
             seen.add(path)
             if self.apart and path.startswith(self.apart):
+                known[path] = ["", *sign(status)]  # nor are they news to a later job
                 continue
             if len(changes) < _MOST and known.get(path, [""])[1:] != list(sign(status)):
                 changes += filter(None, [self._take(path, status)])
         removed = [path for path in known if path not in seen]
         for path in removed:
             del known[path]
-        if changes or removed:
+        if changes or removed or self.apart:
             self._save()
         return changes, removed
 

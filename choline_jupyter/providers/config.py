@@ -138,7 +138,7 @@ def _read() -> dict[str, Any]:
     path = find_config()
     try:
         tables: dict[str, Any] = tomllib.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.") from None

@@ -131,7 +131,7 @@ class Checkpoints:
         arrived = []
         for part in announced.parts:
             path = f"{announced.path}/{part.name}" if part.name else announced.path
-            target = self._inbox / part.digest
+            target = self._inbox / f"checkpoint-{part.digest}"  # the job's own file of that content comes by itself
             place = {"session": self._session, "path": path}
             await Bulk(self._connection).get_file(place, part.digest, part.size, target)
             arrived.append((part, target))
