@@ -14,14 +14,16 @@ import shlex
 FOLDER = "/var/tmp/choline-watch"  # noqa: S108 - on the rented machine, which is ours alone
 LONGEST = 4048  # characters that vast.ai takes (vast.ai documentation of `onstart`)
 
-# An sshd that began before the key was there is told; one that has not written its pid yet would die of the signal.
+# An sshd that starts meanwhile must not find half a key: it would end. One that began before the key was there is told; one that has not written its pid yet would die of the signal.
 _KEYS = """
 mkdir -p /etc/ssh
-cat > /etc/ssh/ssh_host_ed25519_key <<'E'
+k=/etc/ssh/ssh_host_ed25519_key
+(umask 077; cat > $k.new <<'E'
 {host_key}
 E
-chmod 600 /etc/ssh/ssh_host_ed25519_key
-ssh-keygen -y -f /etc/ssh/ssh_host_ed25519_key > /etc/ssh/ssh_host_ed25519_key.pub
+)
+ssh-keygen -y -f $k.new > $k.pub
+mv $k.new $k
 h=$(eval echo ~{user})
 mkdir -p "$h/.ssh"
 echo {public_key} >> "$h/.ssh/authorized_keys"

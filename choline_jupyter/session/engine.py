@@ -69,7 +69,7 @@ class Engine:
         if spec.rent:
             row = await self._find_rented(spec, access)
             connection = await self._connect(row.provider, row.machine, access)
-            self.tenancy.start_meter(row.machine, connection)
+            await self.tenancy.start_meter(row.machine, connection)
         else:
             connection = await self._connect(spec.provider, spec.machine, access)
             row = await self._loop.run_in_executor(None, self._claim, spec)

@@ -46,6 +46,7 @@ mount --bind {folder}/ssh /etc/ssh
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=1777 tmpfs /var/tmp
 mkdir -p /run/sshd
+rm -f /etc/ssh/ssh_host_ed25519_key*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 cd {folder}/home
 export HOME={folder}/home

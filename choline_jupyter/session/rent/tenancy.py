@@ -39,6 +39,7 @@ _GONE = "The session's machine is gone."
 _ALERTS = (0.5, 0.8, 1.0)  # of a budget
 _EVERY = 30.0  # seconds between two looks at what a machine has cost
 
+Answer = asyncio.Future[dict[str, Any]]
 Greet = Callable[[Contact], Awaitable[Any]]
 Agree = Callable[[str], Awaitable[bool]]
 
@@ -91,7 +92,7 @@ class Tenancy:
     async def limit(self, label: str, limits: Limits, connection: Connection) -> None:
         """What a later cell says of its machine's limits, which is told at once. Raises CholineError."""
         await self.fleet.run(self._limit, self._find(label), limits)
-        await self._tell(self._find(label), connection, is_act=True)
+        await self._tell(self._find(label), connection)
 
     def _limit(self, machine: InstanceRow, limits: Limits | None) -> None:
         """A budget can only be lowered."""
@@ -99,11 +100,14 @@ class Tenancy:
             budget, deadline_at = min(limits.budget, machine.budget), machine.created_at + limits.deadline
             self.fleet.ledger.limit_instance(machine.id, budget, limits.lease, limits.hold, deadline_at)
 
-    async def _tell(self, machine: InstanceRow, connection: Connection, *, is_act: bool) -> None:
+    async def _tell(self, machine: InstanceRow, connection: Connection, *, is_act: bool = True) -> None:
         """Tell a machine how long it may live."""
+        await asyncio.wait_for(await self._send(machine, connection, is_act=is_act), self.period)
+
+    async def _send(self, machine: InstanceRow, connection: Connection, *, is_act: bool) -> Answer:
         left = await self.fleet.run(self.fleet.find_left, machine)
         wish = {"left": left, "lease": machine.lease, "hold": machine.hold, "touch": is_act}
-        await asyncio.wait_for(connection.request(Type.LIMIT, wish), self.period)
+        return connection.ask(Type.LIMIT, wish)
 
     def find_contact(self, label: str) -> Contact:
         """How the machine of this label is reached; raises SessionEnded when there is none any more."""
@@ -117,9 +121,13 @@ class Tenancy:
         """The machine that a session lives on, while it may exist."""
         return next((machine for machine in self.fleet.list_open() if machine.label == row.machine), None)
 
-    def start_meter(self, label: str, connection: Connection) -> None:
-        """From now on the machine knows how long its budget lasts, whatever becomes of this process."""
+    async def start_meter(self, label: str, connection: Connection) -> None:
+        """From now on the machine knows how long its budget lasts, whatever becomes of this process; it hears of it before
+        its first job.
+        """
         if label not in self._meters:
+            answer = await self._send(await self.fleet.run(self._find, label), connection, is_act=True)
+            answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # the meter says it again
             self._meters[label] = asyncio.get_running_loop().create_task(self._meter(label, connection))
 
     async def release(self, label: str) -> bool:
@@ -169,13 +177,12 @@ class Tenancy:
 
     async def _meter(self, label: str, connection: Connection) -> None:
         """Note what has gone either way, and say what the budget is worth now."""
-        is_first, counted = True, (0, 0)
+        counted = (0, 0)
         while True:
             with contextlib.suppress(HostError, asyncio.TimeoutError):
                 machine = await self.fleet.run(self._find, label)
                 counted = await self._count(machine, connection, counted)
-                await self._tell(machine, connection, is_act=is_first)
-                is_first = False
+                await self._tell(machine, connection, is_act=False)
                 await self.fleet.run(self._alert, machine)
             await asyncio.sleep(self.period)
             if not connection.is_connected and await self._is_gone(label):

@@ -34,7 +34,9 @@ def kill_all(user: Isolation) -> None:
 def test_a_cell_with_a_line_on_top_rents_runs_and_leaves_nothing_behind(user: Isolation, cloud: ModalCloud) -> None:
     kernel = DrivenKernel(user)
     kernel.run(LOAD)
-    run = kernel.run("%%choline --gpu a100 --provider modal --budget 2 --lease 10s --hold 1s\nprint('over there')\n6 * 7")
+    run = kernel.run(
+        "%%choline --gpu a100 --provider modal --budget 2 --lease 10s --hold 1s\nprint('over there')\n6 * 7"
+    )
     assert "over there\n" in run.read()
     assert run.read_result() == "42"
     assert "modal" in run.read("stderr")

@@ -30,7 +30,7 @@ def test_busy_when_its_budget_is_spent(tenant: Tenant) -> None:
     tenant.provider.hour = 400.0
     for number, offer in enumerate(tenant.provider.offers):
         tenant.provider.offers[number] = _price(offer, 400.0)
-    session = tenant.open(LINE.replace("--budget 2", "--budget 1.6"))  # 14 seconds
+    session = tenant.open(LINE.replace("--budget 2", "--budget 4"))  # 36 seconds
     tenant.client.confirm(session, tenant.client.start(session, "import time\nwhile True: time.sleep(1)"))
     tenant.unplug()
     wait_until(lambda: not tenant.provider.lives("m1"))
