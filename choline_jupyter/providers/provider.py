@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from choline_jupyter.model.instance import InstanceState
 from choline_jupyter.model.offer import ANYTHING, Offer, Wish
+from choline_jupyter.providers.failure import Refused
 from choline_jupyter.transport.askpass import Ask
 from choline_jupyter.transport.channel import Transport
 
@@ -140,8 +141,8 @@ class Provider(abc.ABC):
         """
 
     async def stop(self, handle: str) -> None:
-        """Stop an instance whose disk is kept and paid for; only with the capability `stop`."""
-        raise NotImplementedError
+        """Stop an instance whose disk is kept and paid for; without the capability `stop` this is Refused."""
+        raise Refused(f"Machines of {self.name} cannot be stopped.", "`choline stop` ends them.")
 
     @abc.abstractmethod
     def connect(self, contact: Contact, access: Access = ANY) -> Transport:
@@ -160,8 +161,8 @@ class Provider(abc.ABC):
         return ""
 
     def take_key(self, key: str) -> None:
-        """From now on use this key and not the one that was found; only with `keys_at`. No network."""
-        raise NotImplementedError
+        """From now on use this key and not the one that was found; without `keys_at` this is Refused. No network."""
+        raise Refused(f"{self.name} has no key.", "It needs no login.")
 
     async def find_credit(self) -> float | None:
         """What the account has left in USD; None where the provider does not tell."""

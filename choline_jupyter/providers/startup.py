@@ -14,7 +14,8 @@ import shlex
 FOLDER = "/var/tmp/choline-watch"  # noqa: S108 - on the rented machine, which is ours alone
 LONGEST = 4048  # characters that vast.ai takes (vast.ai documentation of `onstart`)
 
-# An sshd that starts meanwhile must not find half a key: it would end. One that began before the key was there is told; one that has not written its pid yet would die of the signal.
+# An sshd that starts meanwhile must not find half a key: it would end. One that began before the key was there is told; one
+# that has not written its pid yet would die of the signal.
 _KEYS = """
 mkdir -p /etc/ssh
 k=/etc/ssh/ssh_host_ed25519_key

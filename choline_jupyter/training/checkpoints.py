@@ -112,6 +112,8 @@ def resume(job: str = "", **objects: Any) -> Resumed:
     newest = find_newest(folder, EXACT)
     if newest is None:
         return Resumed()
+    # The one place that loads a checkpoint: in the job's own process, because its code has asked, after the record's SHA-256
+    # was found right. `weights_only` makes tensors and plain values and runs nothing of the file's; the client never loads one.
     content = torch.load(newest.path, map_location="cpu", weights_only=True)
     if content.get("format") != _FORMAT:
         raise ValueError("%s was written by another version of choline" % newest.path)

@@ -13,7 +13,8 @@ import pytest
 
 from choline_jupyter.model.instance import InstanceState
 from choline_jupyter.model.offer import read_offer
-from choline_jupyter.providers.provider import FREE, Access, Contact, Provider
+from choline_jupyter.providers.failure import Refused
+from choline_jupyter.providers.provider import FREE, STOP, Access, Contact, Provider
 from choline_jupyter.providers.registry import BUILT_IN, list_names, load_provider
 from choline_jupyter.transport.channel import Transport
 from tests.contracts.worlds import WORLDS, World, list_worlds
@@ -91,6 +92,12 @@ def test_what_is_created_is_listed_until_it_is_destroyed(world: World) -> None:
         assert await list_labels(provider) == []
 
     asyncio.run(story())
+
+
+def test_what_it_cannot_do_is_refused(world: World) -> None:
+    if STOP not in world.provider.capabilities:
+        with pytest.raises(Refused, match="cannot be stopped"):
+            asyncio.run(world.provider.stop("anything"))
 
 
 def test_destroying_twice_is_harmless(world: World) -> None:

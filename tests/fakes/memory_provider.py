@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from choline_jupyter.model.instance import InstanceState
 from choline_jupyter.model.offer import ANYTHING, GIB, Offer, Price, Wish
+from choline_jupyter.providers.config import ConfigError
 from choline_jupyter.providers.failure import ProviderFailure, Refused, Unsure
 from choline_jupyter.providers.provider import (
     ANY,
@@ -81,7 +82,7 @@ class MemoryProvider(Provider):
         self.alive.pop(handle, None)
 
     def connect(self, contact: Contact, access: Access = ANY) -> Transport:
-        raise NotImplementedError
+        raise ConfigError(f"{contact.machine} lives in memory: nothing answers there.")
 
     def find_end(self) -> str:
         return "true"

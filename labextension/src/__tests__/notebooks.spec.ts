@@ -3,11 +3,11 @@ import { ISession } from '../types';
 
 const SESSION: ISession = {
   id: 's-one',
-  name: '/work/a.ipynb',
+  name: '/notes/a.ipynb',
   notebook: 'a.ipynb',
   provider: 'local',
   machine: 'this machine',
-  directory: '/work',
+  directory: '/notes',
   epoch: 1,
   state: 'ready',
   created: 1
