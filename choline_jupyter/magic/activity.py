@@ -8,9 +8,9 @@ it counts as running all the time. Not seen: a signal handler, a finalizer, a ca
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def _has_tasks() -> bool:
 
 def _is_known(coroutine: Any) -> bool:
     path = getattr(getattr(coroutine, "cr_code", None), "co_filename", "")
-    return any(path.startswith(folder) for folder in _list_folders())
+    return path.startswith(_list_folders())
 
 
-def _list_folders() -> list[str]:
+def _list_folders() -> tuple[str, ...]:
     files = [getattr(sys.modules.get(name), "__file__", None) for name in _KNOWN]
-    return [str(Path(file).parent) for file in files if file]
+    return tuple(file.rpartition(os.sep)[0] for file in files if file)
