@@ -31,7 +31,7 @@ def find_obstacle() -> str:
 
 
 def make_root(cache: Path) -> Path:
-    """The root, which nobody may change; the first call takes a minute."""
+    """The root, which nobody may change; the first call takes a minute, on a busy machine ten, of a test's time."""
     root = cache / f"{RELEASE}-{'-'.join(PACKAGES)}"
     if not root.exists():
         draft = root.with_suffix(".draft")

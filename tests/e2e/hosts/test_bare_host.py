@@ -10,7 +10,7 @@ from tests.e2e.hosts.conftest import MakeHost
 from tests.e2e.kernels.driven_kernel import DrivenKernel
 from tests.hosts.host import Host
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 MakeKernel = Callable[[Host], DrivenKernel]
 

@@ -18,7 +18,7 @@ from choline_jupyter.wire.frame import PROTOCOL, FrameDecoder, Type, encode_fram
 from tests.e2e.hosts.conftest import MakeHost
 from tests.hosts.host import Host
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 Reach = Callable[..., Transport]
 
