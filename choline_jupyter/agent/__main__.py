@@ -4,6 +4,7 @@
     supervise   be the supervisor
     forkserver  be an environment's fork server (started by the supervisor)
     script      run one script as a job (started by the supervisor)
+    download    have the files of one dataset on this machine (started by the supervisor)
 
 Called by transports and by the agent itself. It may be run as a file, also without `site`: then the folder that holds
 the package takes the place of this one on `sys.path`.
@@ -29,6 +30,8 @@ def main() -> None:
         from choline_jupyter.agent.kernel.forkserver import main as run
     elif part == "script":
         from choline_jupyter.agent.script import main as run
+    elif part == "download":
+        from choline_jupyter.agent.dataset.main import main as run
     else:
         sys.exit("unknown part %r" % part)
     run(arguments)

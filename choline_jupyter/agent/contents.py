@@ -15,7 +15,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Optional
 
@@ -39,6 +39,26 @@ class Contents:
         self._index.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(self._index / digest, "a") as file:
             file.write(json.dumps([path, *sign(os.stat(path))]) + "\n")
+
+    @contextmanager
+    def hold(self, digest: str) -> Iterator[None]:
+        """While it is put in place and noted: others who want the same wait, as it may be nowhere in between."""
+        folder = self._index.parent / "placing"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(folder / digest[:2], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+    def is_at(self, digest: str, path: str) -> bool:
+        """Whether a file was put there and still is that content."""
+        return path in self._list_places(digest)
+
+    def find_digest(self, path: str) -> str:
+        """The content of a file that was put there and has not changed since; empty for any other."""
+        return next((entry.name for entry in _scan(self._index) if self.is_at(entry.name, path)), "")
 
     def open(self, digest: str) -> int:
         """A descriptor to read this content, the caller's to close; FileNotFoundError where there is none."""

@@ -26,7 +26,7 @@ class RankJob:
         self.on = sorted({int(number) for number in wanted if 0 <= int(number) < size}) or [0]
         self.is_whole = len(self.on) == size
         self.missing = sorted(set(range(size)) - set(self.on))
-        self.has_files = "files" in frame.header and frame.header["files"] is not None
+        self.has_files = any(frame.header.get(key) is not None for key in ("files", "brought"))
         self.announcer = -1  # the rank that tells which files all have made
         self.ends: dict[int, dict[str, Any]] = {}
         self.where: dict[int, dict[str, Any]] = {}
@@ -74,7 +74,7 @@ class RankJob:
         head = {**self._frame.header, "on": self.on, "generation": self._generation, "is_whole": self.is_whole}
         if number != self.on[0]:
             head["out"] = None
-            head["files"] = None
+            head["files"] = head["brought"] = None
             if head.get("file"):
                 head["file"] = _link(head["file"], number)
         return self._frame._replace(header=head)

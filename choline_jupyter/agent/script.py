@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
@@ -174,7 +175,7 @@ class ScriptHost:
         head, file = frame.header, frame.header.get("file")
         self._job, self._attempt = head["job"], head["attempt"]
         data = open_data(Path(file)) if file else memoryview(frame.body)[head.get("code", len(frame.body)) :]
-        for sentence in self._workspace.unpack(head.get("files") or 0, data) if self._workspace else ():
+        for sentence in self._put_in_place(head, data):
             self._append("stderr", "choline: %s\n" % sentence)
         if file:
             os.unlink(file)
@@ -182,6 +183,12 @@ class ScriptHost:
             tell_unplaced(self._workspace, self._journal, self._job, self._attempt)
         self._told = self._training.begin(self._job, self._attempt, head.get("training"))
         self._is_pulled = head.get("pull", True) is not False
+
+    def _put_in_place(self, head: dict[str, Any], data: memoryview) -> Iterator[str]:
+        """Datasets that this machine has downloaded, then what came; gives a sentence for each that cannot be."""
+        if self._workspace:
+            yield from self._workspace.receive(head.get("brought") or ())
+            yield from self._workspace.unpack(head.get("files") or 0, data)
 
     def _type(self, header: dict[str, Any]) -> None:
         """A line for the script's standard input, or its end; one that comes again after a cut is not typed twice."""

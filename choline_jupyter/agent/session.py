@@ -16,9 +16,11 @@ import shutil
 import socket
 import time
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
 
+from choline_jupyter.agent.datasets import Datasets
 from choline_jupyter.agent.doorbell import Bell
 from choline_jupyter.agent.job_folder import JobFolder
 from choline_jupyter.agent.journal import JournalWriter, find_ended_jobs, find_last_seq, list_ranks
@@ -60,6 +62,7 @@ class HostedSession:
         self.ended = asyncio.Event()
         self._place, self._launch, self._wake = place, launch, wake
         self._jobs = JobFolder(self.directory / "jobs")
+        self._datasets = Datasets(place.home, spec, self.tell)
         self._queue: deque[Frame] = deque()
         self._holds = 0
         self._told: set[str] = set()
@@ -111,6 +114,7 @@ class HostedSession:
         if job in self.finished or job == self.running or job in self.queue:
             return
         self.quiet_since = time.monotonic()
+        self._fetch(frame)
         if self._holds or self.running or self._queue or (self.rank and self.rank.is_ending()):
             self._queue.append(frame)
             self.ask()
@@ -157,10 +161,10 @@ class HostedSession:
 
     def interrupt(self, job: str) -> None:
         """Interrupt a job (the running one, when empty); one that waits is cancelled."""
-        waiting = next((frame for frame in self._queue if frame.header["job"] == job), None)
-        if waiting:
-            self._queue.remove(waiting)
-            self._cancel(job, "interrupted before it began")
+        job = job or ("" if self.running else next(iter(self.queue), ""))
+        if job in self.queue:
+            kept = "; what has come of its datasets is kept" if self._datasets.stop(job) else ""
+            self._refuse(job, "interrupted before it began" + kept)
         elif self.rank and self.running and self.rank.recall():
             self._cancel(self.running, "interrupted before it began")
             self.running = ""
@@ -251,13 +255,29 @@ class HostedSession:
             self._told.add(job)
             self.tell({"state": "queued", "behind": self.running}, job)
 
-    def _cancel(self, job: str, reason: str) -> None:
+    def _fetch(self, frame: Frame) -> None:
+        """Have the datasets that a job names; until they are here no job begins."""
+        if self._datasets.start(frame, self._go_on, partial(self._refuse, frame.header["job"])):
+            self.hold()
+
+    def _go_on(self) -> None:
+        if not self.is_stopping:
+            self.save()
+        self.release()
+
+    def _refuse(self, job: str, reason: str, hint: str = "") -> None:
+        """A job that waits never begins."""
+        self._queue = deque(frame for frame in self._queue if frame.header["job"] != job)
+        self._cancel(job, reason, hint)
+
+    def _cancel(self, job: str, reason: str, hint: str = "") -> None:
         self._close(job)
-        self.tell({"state": "cancelled", "reason": reason}, job)
+        self.tell({"state": "cancelled", "reason": reason, "hint": hint}, job)
 
     def _close(self, job: str) -> None:
         self.finished.add(job)
         self._jobs.remove(job)
+        self._datasets.stop(job)
 
     def _make_ranks(self) -> Ranks:
         if self.size == 1:
@@ -285,6 +305,7 @@ class HostedSession:
             elif frame.header.get("secrets"):  # only their names were kept
                 self._cancel(job, "the agent was killed before it began, and does not keep secrets on its disk")
             else:
+                self._fetch(frame)
                 self._queue.append(frame)
         self.settled.set()
         if not self.running:

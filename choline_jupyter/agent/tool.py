@@ -53,7 +53,7 @@ async def run_tool(*command: str, text: str = "", settings: Optional[Mapping[str
         stderr=asyncio.subprocess.PIPE,
         cwd="/",
         env={**os.environ, **(settings or {}), **_IMPATIENT},
-        preexec_fn=_end_with_parent,
+        preexec_fn=end_with_parent,
     )
     try:
         said, complaint = await process.communicate(text.encode())
@@ -67,7 +67,7 @@ async def run_tool(*command: str, text: str = "", settings: Optional[Mapping[str
     return said.decode(errors="replace")
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """In the child: nobody would hear of what it does behind the death of the agent, and the next one starts it anew."""
     _LIBC.prctl(_PARENT_DEATH, signal.SIGKILL, 0, 0, 0)
 

@@ -73,8 +73,11 @@ class Workspace:
             packs = told["packs"]
             yield from self.receive(told["parts"], SmallFiles(data[size:], packs, self._blobs if packs else None))
 
-    def receive(self, told: Sequence[dict[str, Any]], small: SmallFiles) -> Iterator[str]:
-        """Put in place what has come; gives a sentence for each file that cannot be, one for all when the disk is full."""
+    def receive(self, told: Sequence[dict[str, Any]], small: Optional[SmallFiles] = None) -> Iterator[str]:
+        """Put in place what has come; gives a sentence for each file that cannot be, one for all when the disk is full.
+
+        Without `small` the contents of small files are on this machine already, too.
+        """
         self.arrived, self.unplaced, self._full = set(), [], ""
         for part in told:
             root = self._find_root(str(part["root"]))
@@ -82,7 +85,7 @@ class Workspace:
             tree = Tree(self._reals.get(root, root), keeps_open=True)
             for one in part["entries"]:
                 entry = read_entry(one)
-                content = small.take(entry.size) if entry.kind == "file" and entry.size <= SMALL else None
+                content = small.take(entry.size) if small and entry.kind == "file" and entry.size <= SMALL else None
                 problem_here = problem or self._full or self._try(tree, root, entry, content)
                 if problem_here:
                     self.unplaced.append(os.path.join(str(part["root"]), entry.path))
@@ -180,14 +183,15 @@ class Workspace:
             known[entry.path] = [_name(entry), *sign(status)]
 
     def _put_file(self, tree: Tree, entry: Entry, content: Optional[memoryview]) -> Optional[os.stat_result]:
-        """A small file is written, a large one is its blob itself."""
-        if entry.size <= SMALL:
-            if content is None or len(content) != entry.size:
+        """A small file that came is written, any other is its blob itself."""
+        if content is not None:
+            if len(content) != entry.size:
                 raise FileNotFoundError(errno.ENOENT, "it has not come whole")
             return tree.put_file(entry.path, [content], entry.mode, entry.mtime)
-        with _let_go_later(tree, entry.path):
-            tree.put_made(entry.path, partial(self._contents.place, entry.digest), entry.mode, entry.mtime)
-        self._contents.note(entry.digest, os.path.join(tree.root, entry.path))
+        with self._contents.hold(entry.digest):
+            with _let_go_later(tree, entry.path):
+                tree.put_made(entry.path, partial(self._contents.place, entry.digest), entry.mode, entry.mtime)
+            self._contents.note(entry.digest, os.path.join(tree.root, entry.path))
         return tree.find(entry.path)
 
     def _remove(self, tree: Tree, root: str, path: str) -> None:

@@ -22,6 +22,7 @@ from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import Bridge, get_bridge
 from choline_jupyter.session.console import Console, answer_on_terminal, find_status, write_event
+from choline_jupyter.session.datasets import describe_datasets
 from choline_jupyter.session.job_end import is_end
 from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.live import LiveSession
@@ -75,6 +76,7 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     if not script.is_file():
         raise RequestError(f"There is no script {request.script!r}.", "Give the path of a file.")
     secrets = Secrets(answer_on_terminal, sys.stdin.isatty).read(request.options)
+    datasets = describe_datasets(request.options)
     job_id = make_identifier("j")
     earlier = request.options.text("resume")
     resumed = resume_job(bridge, earlier, _agrees) if earlier else None
@@ -89,7 +91,7 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     job = JobRow(job_id, session.row.id, name=script.name, detached=is_detached)
     packed = pack(bridge, session, needs, options)
     header = {"msg_id": job_id, "pull": not request.options.has("no-pull"), "training": training, "secrets": secrets}
-    header.update(packed.header)
+    header.update(packed.header, **datasets)
     bridge.post(session.run, job, script.read_text(errors="replace"), header, packed.extra)
     console, begun = Console(session, bridge), time.monotonic()
     if is_detached:

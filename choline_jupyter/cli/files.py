@@ -15,6 +15,7 @@ from choline_jupyter.errors import RequestError
 from choline_jupyter.session.cargo import Cargo, Packed
 from choline_jupyter.session.consent import Consent, render_choices
 from choline_jupyter.session.console import answer_on_terminal
+from choline_jupyter.session.datasets import list_datasets, render_datasets
 
 if TYPE_CHECKING:
     from choline_jupyter.session.bridge import Bridge
@@ -50,7 +51,8 @@ def show_files(request: VerbRequest) -> str:
     script = Path(request.positionals[0])
     if not script.is_file():
         raise RequestError(f"There is no script {request.positionals[0]!r}.", "Give the path of a file.")
-    return render_choices(_make_consent().choose(list_needs(script, ()), request.options))
+    choices = _make_consent().choose(list_needs(script, ()), request.options)
+    return render_choices(choices) + render_datasets(list_datasets(request.options))
 
 
 def _list_named(arguments: Sequence[str]) -> Iterator[Need]:

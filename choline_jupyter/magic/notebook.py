@@ -24,6 +24,7 @@ from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import get_bridge
 from choline_jupyter.session.consent import Consent, render_choices
+from choline_jupyter.session.datasets import describe_datasets, list_datasets, render_datasets
 from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.machine import limit_further, make_spec
 from choline_jupyter.session.options import (
@@ -87,6 +88,7 @@ class Notebook:
             )
         code = cell.removesuffix("\n")  # IPython has added it
         secrets = self._secrets.read(request.options)
+        list_datasets(request.options)  # what cannot be is said before anything is rented
         try:
             self._perform(code, request, secrets)
         except SessionEnded:  # it is noted as ended now, so this opens a new one
@@ -126,7 +128,8 @@ class Notebook:
         elif request.verb == "attach":
             self._attach(request)
         elif request.verb == "files" and not request.positionals:
-            print(render_choices(self._consent.choose(foresee_notebook(self._shell), request.options)))
+            choices = self._consent.choose(foresee_notebook(self._shell), request.options)
+            print(render_choices(choices) + render_datasets(list_datasets(request.options)))
         elif request.verb == "get":
             self._get(request)
         elif request.verb in ("resume", "rerun"):
@@ -211,6 +214,7 @@ class Notebook:
             "cwd": self._find_move(session.row.id),
             "allow_stdin": not job.detached and allows_input(self._shell),
             "training": read_training(request.options, resumed),
+            **describe_datasets(request.options),
         }
         if request.options.has("no-pull"):
             header["pull"] = False

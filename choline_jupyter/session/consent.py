@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from choline_jupyter.capture.foresight import Need
 from choline_jupyter.capture.selection import Choice, Rules, choose
 from choline_jupyter.errors import RequestError
+from choline_jupyter.session.datasets import list_datasets, list_paths
 from choline_jupyter.session.project import find_project
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ class Consent:
     def choose(self, needs: Iterable[Need], options: Values) -> list[Choice]:
         """Every file of what is needed and of what the options name, those that stay here included. Raises RequestError."""
         root = find_project(Path.cwd())
-        named = _find_named(options.list("with"))
-        return choose(needs, Rules(root, named, options.list("without"), frozenset(self._allowed)))
+        named, datasets = _find_named(list_paths(options)), list_datasets(options)
+        chosen = choose(needs, Rules(root, named, options.list("without"), frozenset(self._allowed)))
+        return [one for one in chosen if not any(dataset.covers(one.path) for dataset in datasets)]
 
     def settle(self, choices: Sequence[Choice]) -> dict[str, os.stat_result]:
         """What goes: the user is asked once about what may, and told once of what stays."""

@@ -17,6 +17,7 @@ from choline_jupyter.model.session import Trust
 from choline_jupyter.providers.config import ConfigError, read_file_wait
 from choline_jupyter.providers.provider import Access
 from choline_jupyter.providers.registry import list_names
+from choline_jupyter.session.datasets import list_paths
 from choline_jupyter.session.project import describe_files
 from choline_jupyter.session.ranks import count_ranks, name_session
 from choline_jupyter.session.rent.limits import LIMITS, read_limits
@@ -176,6 +177,6 @@ def _find_wishes(file: str, provider: str) -> Wishes:
 
 def _describe_files(options: Values, is_isolated: bool) -> dict[str, Any]:
     try:
-        return describe_files(Path.cwd(), is_isolated, options.list("with"), read_file_wait())
+        return describe_files(Path.cwd(), is_isolated, list_paths(options), read_file_wait())
     except ConfigError as error:
         raise RequestError(str(error), "Mend that file.") from None

@@ -139,7 +139,15 @@ TABLE = Table(
         Option("isolated", Kind.FLAG, "on this machine, without its files: only what goes along is there", _RUN),
         Option("ranks", Kind.COUNT, "run on this many kernels at once, as the ranks of one process group", _RUN),
         Option("on", Kind.RANKS, "run on these ranks only", (CELL,)),
-        Option("with", Kind.LIST, "files and folders that go along, whatever is found in the code", _FILES),
+        Option(
+            "with",
+            Kind.LIST,
+            "files and folders that go along, whatever is found in the code; [PATH=]URL (https://, hf://, s3://)"
+            " is downloaded over there",
+            _FILES,
+            "PATH|URL,...",
+            4000,
+        ),
         Option("without", Kind.LIST, "files that stay here, in the syntax of .gitignore", _FILES, "PATTERN,..."),
         Option(
             "secret",

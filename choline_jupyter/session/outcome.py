@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import CholineError, DiskFull, KernelDied, OutOfMemory, make_remote_exception
 from choline_jupyter.model.event import Event
+from choline_jupyter.session.datasets import render_download
 from choline_jupyter.session.rank_text import explain_waiting, name_ranks
+from choline_jupyter.session.rent.waiting import can_overwrite
 
 if TYPE_CHECKING:
     from choline_jupyter.session.live import LiveSession
 
+_WIDTH = 78
 _NOTICES = {
     "queued": "choline: another cell runs in this session; this one waits for its turn.\n",
     "preparing": "choline: {stage} ...\n",
@@ -70,7 +73,10 @@ def note_state(event: Event, outcome: Outcome) -> None:
     elif state == "died":
         outcome.failure = explain_death(fact)
     elif state == "cancelled":
-        outcome.failure = KernelDied(f"The cell did not run: {fact.get('reason')}.", "Run it again.")
+        reason = str(fact.get("reason")).rstrip(".")
+        outcome.failure = KernelDied(f"The cell did not run: {reason}.", str(fact.get("hint") or "Run it again."))
+    elif state in ("downloading", "downloaded"):
+        tell_overwriting(render_download(fact), is_last=state == "downloaded")
     elif state in _NOTICES:
         tell(_NOTICES[state].format(**fact))
 
@@ -79,6 +85,14 @@ def tell(text: str) -> None:
     """Write a notice of ours; flushed, because what a notebook relays next does not pass through this stream."""
     sys.stderr.write(text)
     sys.stderr.flush()
+
+
+def tell_overwriting(text: str, is_last: bool) -> None:
+    """Write a line in the place of the one before; where that cannot be, as in a file, the last one only."""
+    if can_overwrite():
+        tell(f"\r{text:<{_WIDTH}}{chr(10) * is_last}")
+    elif is_last:
+        tell(f"{text}\n")
 
 
 def tell_notices(session: LiveSession) -> None:

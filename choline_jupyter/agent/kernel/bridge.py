@@ -159,6 +159,7 @@ class Bridge:
             "names",
             "file",
             "files",
+            "brought",
             "pull",
             "out",
             "layer",

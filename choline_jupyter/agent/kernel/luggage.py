@@ -46,6 +46,10 @@ class Luggage:
         acts, file = wish.get("names") or [], wish.get("file")
         data = open_data(Path(file)) if file else memoryview(bytes(buffers[0]) if buffers else b"")
         start = sum(size for act in acts for size in act["sizes"])
+        if self._workspace and wish.get("brought"):
+            with self._pause():
+                missing = list(self._workspace.receive(wish["brought"]))
+            yield from missing
         if self._workspace and wish.get("files"):
             with self._pause():
                 sentences = list(self._workspace.unpack(wish["files"], data[start:]))

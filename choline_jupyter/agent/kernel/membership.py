@@ -31,7 +31,7 @@ class Membership:
         """Main thread, when what came with a cell is in place; gives code to run in its stead if it cannot run."""
         job = self._jobs.running
         self._on = {job: wish.get("on")}
-        if wish.get("files") is not None:
+        if wish.get("files") is not None or wish.get("brought") is not None:
             self._placed = job
             self._ringer.tell("placed %s" % job)
         return self._group.prepare(int(wish.get("generation") or 0), bool(wish.get("is_whole")))

@@ -21,7 +21,7 @@ class WaitingLine:
         self._begun = self._since = time.monotonic()
         self._text = ""
         self._cost = 0.0
-        self._is_live = _can_overwrite()
+        self._is_live = can_overwrite()
 
     def tell(self, stage: str, text: str) -> None:
         """A stage begins; the line of the one before stays."""
@@ -61,6 +61,6 @@ class WaitingLine:
         sys.stderr.flush()
 
 
-def _can_overwrite() -> bool:
+def can_overwrite() -> bool:
     """A terminal's line can be written over, and a notebook's; in a file each would be one more."""
     return sys.stderr.isatty() or not isinstance(sys.stderr, io.TextIOWrapper)
