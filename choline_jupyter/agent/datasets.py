@@ -103,7 +103,7 @@ class Datasets:
         had: dict[str, Any] = self._spec.setdefault("datasets", {})
         place = self._find_place(wish.path)
         earlier = had.get(wish.key)
-        if earlier is not None and place and all(os.path.lexists(os.path.join(place, name)) for name in earlier):
+        if earlier is not None and place and all(os.path.lexists(_join(place, name)) for name in earlier):
             return []
         if earlier is None and place and not os.path.isdir(place):
             await _in_thread(self._check_place, place, [""])  # before anything is downloaded for nothing
@@ -154,7 +154,7 @@ class Datasets:
     def _check_place(self, place: str, names: Sequence[str]) -> None:
         """Raise DatasetFault where something stands that no dataset has put there, or that was changed since."""
         for name in names:
-            path = os.path.join(place, name).rstrip("/")
+            path = _join(place, name)
             if os.path.lexists(path) and not (self._spec.get("shares", True) and self._contents.find_digest(path)):
                 raise DatasetFault("there is a file of that name already, %s" % path, "Name another: --with PATH=URL.")
 
@@ -183,6 +183,11 @@ class Datasets:
 
     def _find_root(self) -> str:
         return str((self._spec.get("files") or {}).get("root", ""))
+
+
+def _join(place: str, name: str) -> str:
+    """Where one file of a dataset is; without a name it is the dataset itself."""
+    return os.path.join(place, name) if name else place
 
 
 def _make_entry(path: str, file: Sequence[Any]) -> tuple[str, Entry]:
