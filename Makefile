@@ -94,7 +94,7 @@ $(DEV_READY): pyproject.toml $(FRONT_END) $(PRELOAD) | $(BIN)/python
 
 $(VAST_READY): $(DEV_READY)
 	$(BIN)/python -m venv $(VAST_VENV)
-	sed -nE 's/^(vast|oracle) = \["(.*)"\]$$/\2/p' pyproject.toml | tr '\n' '\0' | xargs -0 $(VAST_VENV)/bin/python -m pip install
+	sed -nE 's/^(vast|oracle) = \["(.*)"\]$$/\2/p' pyproject.toml | sed 's/", "/"/g' | tr '"\n' '\0\0' | xargs -0 $(VAST_VENV)/bin/python -m pip install
 	packages() { "$$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }; \
 	echo "import site; site.addsitedir('$$(packages $(BIN)/python)')" > "$$(packages $(VAST_VENV)/bin/python)/zz-choline.pth"
 	@touch $@
