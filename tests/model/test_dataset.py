@@ -40,7 +40,10 @@ def test_address_is_read(text: str, name: str, is_folder: bool) -> None:
     ("text", "hub"),
     [
         ("hf://datasets/o/n", HubAddress("datasets/o/n", "main", "", True)),
-        ("hf://datasets/o/n@refs%2Fconvert%2Fparquet/a/b.csv", HubAddress("datasets/o/n", "refs/convert/parquet", "a/b.csv", False)),
+        (
+            "hf://datasets/o/n@refs%2Fconvert%2Fparquet/a/b.csv",
+            HubAddress("datasets/o/n", "refs/convert/parquet", "a/b.csv", False),
+        ),
         ("hf://o/m@abc/x/", HubAddress("o/m", "abc", "x", True)),
     ],
 )

@@ -61,8 +61,9 @@ class HubSource:
             way = "If it is private or gated, hand over a token: --secret HF_TOKEN."
             return DownloadFault(what, "Look at what the token may read." if self._token else way)
         if answer.status == 404:
-            where = "%s of %s" % (self._hub.path or "the revision", self._hub.repository)
-            return DownloadFault("there is no %s at %s" % (where, self._hub.revision), "Look at the address.")
+            revision = "revision %s" % self._hub.revision
+            what = "%s in its %s" % (self._hub.path, revision) if self._hub.path else revision
+            return DownloadFault("%s has no %s" % (self._hub.repository, what), "Look at the address.")
         return explain_status(find_host(self._endpoint), answer.status)
 
     def _authorize(self, address: str) -> Mapping[str, str]:

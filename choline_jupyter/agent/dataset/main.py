@@ -14,11 +14,11 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from choline_jupyter.agent.dataset.bucket import BucketSource
 from choline_jupyter.agent.dataset.catalog import Catalog
-from choline_jupyter.agent.dataset.download import Download, Found
+from choline_jupyter.agent.dataset.download import Download, Found, Progress
 from choline_jupyter.agent.dataset.fault import DownloadFault, explain_disk
 from choline_jupyter.agent.dataset.hub import HubSource
 from choline_jupyter.agent.dataset.signature import Keys
@@ -27,45 +27,59 @@ from choline_jupyter.agent.dataset.web import Passing
 from choline_jupyter.model.dataset import Address, AddressError, read_address
 
 _AT_ONCE = 4  # files of a folder
-_OFTEN, _SELDOM = 1.0, 5.0  # seconds between two lines about how far it is: in the first minute, and later
+_FIRST, _OFTEN, _SELDOM = (
+    0.5,
+    1.0,
+    5.0,
+)  # seconds before a line about how far it is: the first, in the first minute, later
 _LONG = 60.0
 _PAUSE = 2.0
 
+_turn = threading.Lock()  # a line is written whole
+
+Write = Callable[[dict[str, Any]], None]
+
 
 class Report:
-    """Says how far it is, for several threads. `write` takes one line."""
+    """Says how far it is, also while nothing comes. Owns the thread `choline-report`; `write` takes one line.
 
-    def __init__(self, total: int, write: Any) -> None:
+    `total` is -1 where nobody knows.
+    """
+
+    def __init__(self, total: int, write: Write) -> None:
         self._write, self._turn = write, threading.Lock()
-        self._total, self._done = total, 0
-        self._begun = self._told = time.monotonic()
+        self._total, self._done, self._waiting = total, 0, -1
+        self._begun = time.monotonic()
+        self._ended = threading.Event()
+        threading.Thread(target=self._tell, name="choline-report", daemon=True).start()
 
     def note(self, count: int, total: int) -> None:
         """So many bytes more; `total` is what one file has, which is all where there is only one."""
         with self._turn:
-            self._done += count
+            self._done, self._waiting = self._done + count, -1
             self._total = total if self._total < 0 else self._total
-            self._tell()
 
     def wait(self, size: int) -> None:
         """Another session downloads it, and has so much."""
-        with self._turn:
-            self._tell(waiting=size)
+        self._waiting = size
 
     def finish(self, found: Sequence[tuple[Item, Found]]) -> dict[str, Any]:
         """The last line."""
+        self._ended.set()
         files = [[item.name, known.sha256, known.size, known.mtime] for item, (known, _) in found]
         new = sum(known.size for _, (known, is_new) in found if is_new)
         return {"files": files, "new": new, "seconds": time.monotonic() - self._begun}
 
-    def _tell(self, **more: int) -> None:
-        now = time.monotonic()
-        if now - self._told >= (_OFTEN if now - self._begun < _LONG else _SELDOM):
-            self._told = now
-            self._write({"done": self._done, "total": self._total, "seconds": now - self._begun, **more})
+    def _tell(self) -> None:
+        pause = _FIRST
+        while not self._ended.wait(pause):
+            seconds = time.monotonic() - self._begun
+            waiting = {"waiting": self._waiting} if self._waiting >= 0 else {}
+            self._write({"done": self._done, "total": self._total, "seconds": seconds, **waiting})
+            pause = _OFTEN if seconds < _LONG else _SELDOM
 
 
-def bring(order: Mapping[str, Any], write: Any) -> dict[str, Any]:
+def bring(order: Mapping[str, Any], write: Write) -> dict[str, Any]:
     """Do what an order says; gives the last line. Raises DownloadFault."""
     home, address = Path(order["home"]), _read(str(order["url"]))
     source = make_source(address, order.get("settings") or {}, order.get("secrets") or {})
@@ -77,10 +91,10 @@ def bring(order: Mapping[str, Any], write: Any) -> dict[str, Any]:
     sizes = [item.size for item in items]
     report = Report(-1 if min(sizes) < 0 else sum(sizes), write)
 
+    note = report.note if len(items) == 1 else _note_part(report)
+
     def have(item: Item) -> tuple[Item, Found]:
-        return item, Download(home, source, item, report.note if len(items) == 1 else report_part(report)).run(
-            report.wait
-        )
+        return item, Download(home, source, item, note).run(report.wait)
 
     if len(items) == 1:
         return report.finish([have(items[0])])
@@ -90,11 +104,6 @@ def bring(order: Mapping[str, Any], write: Any) -> dict[str, Any]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def report_part(report: Report) -> Any:
-    """How one file of several is told of: what it has in all says nothing of the others."""
-    return lambda count, _: report.note(count, -1)
 
 
 def make_source(address: Address, settings: Mapping[str, str], secrets: Mapping[str, str]) -> Source:
@@ -117,6 +126,11 @@ def main(arguments: list[str]) -> None:  # noqa: ARG001 - every part is called a
     except DownloadFault as fault:
         last = {"fault": str(fault), "hint": fault.hint}
     _write(last)
+
+
+def _note_part(report: Report) -> Progress:
+    """How one file of several is told of: what it has in all says nothing of the others."""
+    return lambda count, _: report.note(count, -1)
 
 
 def _list(source: Source) -> Sequence[Item]:
@@ -158,5 +172,6 @@ def _find_secret(secrets: Mapping[str, str], name: str) -> str:
 
 
 def _write(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    with _turn:
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.kernels.driven_kernel import DrivenKernel
 from tests.e2e.kernels.isolation import Isolation
 from tests.namespaces import needs_namespaces
-from tests.net.data_server import DataServer, serve_data
+from tests.net.data_server import PIECE, DataServer, serve_data
 
 pytestmark = pytest.mark.e2e
 
@@ -59,5 +60,84 @@ def test_file_and_small_file_are_there_in_a_session_without_this_folder(
     cell = READ.format("data/t.bin") + ", open('data/labels.csv').read()"
     run = kernel.run(f"%%choline --isolated --session there --with {names}\n{cell}")
     assert run.read_result() == f"({digest(DATA)}, 'a,b\\n')", run.messages
-    assert os.listdir(isolation.folder / "data") == ["labels.csv"]  # nothing of it has come here
+    assert [path.name for path in (isolation.folder / "data").iterdir()] == ["labels.csv"]  # nothing has come here
     assert (isolation.folder / "data/labels.csv").read_text() == "a sample of this machine"
+
+
+def test_interrupt_stops_the_download_and_the_next_cell_goes_on(kernel: DrivenKernel, server: DataServer) -> None:
+    gate = threading.Event()
+    server.put("/long.bin", DATA, gate=gate, gate_at=20 * PIECE)
+    cell = f"%%choline --with {server.address}/long.bin\n" + READ.format("long.bin")
+    run = kernel.start(cell)
+    kernel.wait_for(lambda: "MB downloaded in" in run.read("stderr"))
+    kernel.interrupt()
+    kernel.finish(run)
+    assert "interrupted before it began; what has come of its datasets is kept" in run.read_error()
+    gate.set()
+    assert kernel.run(cell).read_result() == digest(DATA)
+    assert server.count_sent() < len(DATA) + 4 * PIECE
+    assert server.log[-1].headers["Range"]
+
+
+def test_what_cannot_be_had_ends_the_cell_in_two_sentences(kernel: DrivenKernel, server: DataServer) -> None:
+    run = kernel.run(f"%%choline --with {server.address}/gone.bin?key=hidden\nprint('it ran')")
+    assert run.read() == ""
+    host = server.address.removeprefix("http://")
+    assert run.read_error().splitlines() == [
+        f"The cell did not run: gone.bin cannot be had: {host} has nothing there (404).",
+        "Look at the address.",
+    ]
+    assert kernel.run("%%choline\n1").read_result() == "1"
+
+
+def test_what_makes_no_sense_is_refused_here(kernel: DrivenKernel) -> None:
+    run = kernel.run("%%choline --with http://example.org/x.bin\n1")
+    assert run.reply["ename"] == "RequestError"
+    assert "may be changed on its way" in run.read_error()
+
+
+def test_a_file_of_the_user_is_not_replaced(kernel: DrivenKernel, server: DataServer, isolation: Isolation) -> None:
+    server.put("/mine.bin", DATA)
+    path = isolation.folder / "mine.bin"
+    path.write_bytes(b"mine")
+    run = kernel.run(f"%%choline --session plain --with {server.address}/mine.bin\n1")
+    assert "there is a file of that name already" in run.read_error()
+    assert "--with PATH=URL" in run.read_error()
+    assert path.read_bytes() == b"mine"
+    assert server.log == []
+
+
+def test_datasets_are_listed_with_the_files(kernel: DrivenKernel, server: DataServer) -> None:
+    shown = kernel.run(f"%choline files --with data/x.bin={server.address}/x.bin?key=hidden").read()
+    assert f"data/x.bin  comes over there from {server.address}/x.bin\n" in shown
+
+
+@needs_namespaces
+def test_every_rank_has_it(kernel: DrivenKernel, server: DataServer) -> None:
+    server.put("/ranks.bin", DATA)
+    cell = "import os\nprint(os.path.getsize('ranks.bin'))"
+    run = kernel.run(f"%%choline --isolated --ranks 2 --session ranks --with {server.address}/ranks.bin\n{cell}")
+    assert run.read() == f"{len(DATA)}\n", run.messages
+    assert server.count("/ranks.bin") == 1
+
+
+@needs_namespaces
+def test_a_dataset_outside_of_the_project(kernel: DrivenKernel, server: DataServer) -> None:
+    server.put("/outer.bin", DATA)
+    cell = READ.format("/srv/choline-data/outer.bin")
+    name = f"/srv/choline-data/outer.bin={server.address}/outer.bin"
+    run = kernel.run(f"%%choline --isolated --session outer --with {name}\n{cell}")
+    assert run.read_result() == digest(DATA), run.messages
+
+
+def test_script_has_its_dataset(isolation: Isolation, server: DataServer) -> None:
+    server.put("/script.bin", DATA)
+    (isolation.folder / "read.py").write_text("print(len(open('in/script.bin', 'rb').read()))")
+    run = [sys.executable, "-m", "choline_jupyter", "read.py", "--with", f"in/={server.address}/script.bin"]
+    done = subprocess.run(
+        run, cwd=isolation.folder, env=isolation.environment, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, f"{len(DATA)}\n"), done.stderr
+    assert "choline: script.bin: downloaded 3.1 MB" in done.stderr
+    assert "\r" not in done.stderr
