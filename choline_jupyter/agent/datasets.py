@@ -29,6 +29,7 @@ from choline_jupyter.wire.frame import Frame
 _SETTINGS = ("HF_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
 _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _LINE = 64 << 20  # of a repository's files
+_MOST = 12 << 20  # bytes of what a kernel is told of all files, in its job's frame
 
 _T = TypeVar("_T")
 Tell = Callable[[dict[str, Any], str], None]
@@ -96,26 +97,32 @@ class Datasets:
             except (OSError, EntryError) as error:
                 fail("%s cannot be put in place: %s" % (name, getattr(error, "strerror", None) or error), "")
                 return
+        if len(json.dumps(parts)) > _MOST:
+            fail(
+                "their files are too many for one job",
+                "Name a folder of them, ending with /, in each of several cells.",
+            )
+            return
         frame.header["brought"] = parts or None
 
     async def _have(self, wish: Wish, secrets: Mapping[str, str], job: str) -> list[dict[str, Any]]:
         """Have one; gives what the kernel is to put in place."""
         had: dict[str, Any] = self._spec.setdefault("datasets", {})
         place = self._find_place(wish.path)
-        earlier = had.get(wish.key)
-        if earlier is not None and place and all(os.path.lexists(_join(place, name)) for name in earlier):
+        key, earlier = had.get(wish.path) or ("", [])
+        if key == wish.key and place and all(os.path.lexists(_join(place, name)) for name in earlier):
             return []
-        if earlier is None and place and not os.path.isdir(place):
-            await _in_thread(self._check_place, place, [""])  # before anything is downloaded for nothing
+        if place and not os.path.isdir(place):
+            await _in_thread(self._check_place, place, [""], earlier)  # before anything is downloaded for nothing
         last = await self._download(wish, secrets, job)
         names = [str(one[0]) for one in last["files"]]
         place, shares = self._find_place(wish.path), bool(self._spec.get("shares", True))
-        if earlier is None and place:
-            await _in_thread(self._check_place, place, names)
+        if place:
+            await _in_thread(self._check_place, place, names, earlier)
         entries = [_make_entry(wish.path, one) for one in last["files"]]
         if shares:
             await _in_thread(self._place, entries)
-        had[wish.key] = names
+        had[wish.path] = [wish.key, names]
         self._tell({**last, "state": "downloaded", "what": wish.name, "files": len(names)}, job)
         return [] if shares else self._divide(entries)
 
@@ -151,11 +158,13 @@ class Datasets:
         below = path[len(root) :]
         return str(layout["real"]) + below if layout and (path == root or below.startswith("/")) else ""
 
-    def _check_place(self, place: str, names: Sequence[str]) -> None:
+    def _check_place(self, place: str, names: Sequence[str], earlier: Sequence[str]) -> None:
         """Raise DatasetFault where something stands that no dataset has put there, or that was changed since."""
+        shares = self._spec.get("shares", True)
         for name in names:
             path = _join(place, name)
-            if os.path.lexists(path) and not (self._spec.get("shares", True) and self._contents.find_digest(path)):
+            is_ours = (shares or name in earlier) and bool(self._contents.find_digest(path))
+            if os.path.lexists(path) and not is_ours:
                 raise DatasetFault("there is a file of that name already, %s" % path, "Name another: --with PATH=URL.")
 
     def _place(self, entries: Sequence[tuple[str, Entry]]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Where hub and buckets are, as their own tools are told; keys are secrets and go the way of --secret.
 _SETTINGS = ("HF_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
+_LARGEST = 1 << 60
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NAMED = re.compile(r"(?P<path>[^=]*(?:=[^=]*)*?)=(?P<url>[A-Za-z][A-Za-z0-9+.-]*://.*)\Z", re.DOTALL)
 
@@ -74,20 +75,26 @@ def render_download(fact: dict[str, Any]) -> str:
 
 
 def _list_figures(fact: dict[str, Any]) -> Iterator[str]:
-    done, total, seconds = (float(fact.get(key) or 0) for key in ("done", "total", "seconds"))
+    done, total, seconds = (_read_number(fact, key) for key in ("done", "total", "seconds"))
     if fact.get("state") == "downloaded":
-        new, files = float(fact.get("new") or 0), int(fact.get("files") or 0)
+        new, files = _read_number(fact, "new"), int(_read_number(fact, "files"))
         many = f"{files:,} files, " if files > 1 else ""
         yield (
             f"{many}downloaded {new / 1e6:,.1f} MB in {seconds:.0f} s" if new else f"{many}that machine has it already"
         )
     elif "waiting" in fact:
-        yield f"another session downloads it, {float(fact['waiting'] or 0) / 1e6:,.1f} MB so far, {seconds:.0f} s"
+        yield f"another session downloads it, {_read_number(fact, 'waiting') / 1e6:,.1f} MB so far, {seconds:.0f} s"
     else:
         of = f" of {total / 1e6:,.1f}" if total > 0 else ""
         yield f"{done / 1e6:,.1f}{of} MB downloaded in {seconds:.0f} s"
         if 0 < done < total:
             yield f"{(total - done) * seconds / done:.0f} s left"
+
+
+def _read_number(fact: dict[str, Any], key: str) -> float:
+    """What another machine says is a number, if it is one."""
+    value = fact.get(key)
+    return float(value) if isinstance(value, (int, float)) and abs(value) < _LARGEST else 0.0
 
 
 def _split(word: str) -> tuple[str, str] | None:

@@ -27,6 +27,7 @@ SECTIONS = (
     "Files",
     "Foresight",
     "Files on demand",
+    "Datasets",
     "Money",
     "Checkpoints",
     "Memory",

@@ -80,6 +80,8 @@ def test_endpoints_of_this_machine_go_along(monkeypatch: pytest.MonkeyPatch) -> 
         ({"state": "downloaded", "new": 0, "files": 1, "seconds": 1}, "that machine has it already"),
         ({"state": "downloaded", "new": 2e6, "files": 3, "seconds": 1}, "3 files, downloaded 2.0 MB in 1 s"),
         ({}, "0.0 MB downloaded in 0 s"),
+        ({"done": "x", "total": [], "seconds": float("nan")}, "0.0 MB downloaded in 0 s"),
+        ({"done": 10**400, "seconds": float("inf")}, "0.0 MB downloaded in 0 s"),
     ],
 )
 def test_progress_is_a_line(fact: dict[str, object], text: str) -> None:

@@ -23,7 +23,7 @@ ENDPOINT = "https://huggingface.co"
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _DIGEST = re.compile(r'"?([0-9a-f]{64})"?\Z')
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
-_MOST = 100_000  # files of one repository
+_MOST = 50_000  # files of one repository: they are told in one frame
 _LARGEST = 64 << 20  # bytes of one page
 
 

@@ -69,7 +69,7 @@ def test_interrupt_stops_the_download_and_the_next_cell_goes_on(kernel: DrivenKe
     server.put("/long.bin", DATA, gate=gate, gate_at=20 * PIECE)
     cell = f"%%choline --with {server.address}/long.bin\n" + READ.format("long.bin")
     run = kernel.start(cell)
-    kernel.wait_for(lambda: "MB downloaded in" in run.read("stderr"))
+    kernel.wait_for(lambda: "1.3 of 3.1 MB downloaded in" in run.read("stderr"))
     kernel.interrupt()
     kernel.finish(run)
     assert "interrupted before it began; what has come of its datasets is kept" in run.read_error()

@@ -126,10 +126,20 @@ def test_a_session_keeps_what_it_has(project: Project, client: EngineClient) -> 
     session = project.open("one")
     assert project.measure(session) == str(len(DATA))
     project.server.put("/x.bin", DATA[:-1])
-    client.run(session, "with open('x.bin', 'ab') as file: count = file.write(b'more')")
+    client.run(session, "with open('x.bin', 'ab') as file: count = file.write(b'more')", pull=False)
     assert project.measure(session) == str(len(DATA) + 4)
     client.run(session, "os.remove('x.bin')")
     assert project.measure(session) == str(len(DATA) - 1)
+
+
+def test_another_address_takes_the_place_of_an_earlier_one(project: Project, client: EngineClient) -> None:
+    session = project.open("one")
+    assert project.measure(session) == str(len(DATA))
+    project.server.put("/y.bin", DATA[1:])
+    assert project.measure(session, url="/y.bin") == str(len(DATA) - 1)
+    client.run(session, "with open('x.bin', 'ab') as file: count = file.write(b'mine')", pull=False)
+    events = client.finish(session, project.start(session, "1"))
+    assert "there is a file of that name already" in find_states(events, "cancelled")[0]["reason"]
 
 
 def test_a_supervisor_that_is_killed_meanwhile_loses_neither_job_nor_bytes(
@@ -141,7 +151,7 @@ def test_a_supervisor_that_is_killed_meanwhile_loses_neither_job_nor_bytes(
     session = project.open("one")
     client.run(session, "1")
     job = project.start(session, "import os; os.path.getsize('x.bin')")
-    wait_for(session, lambda fact: fact.get("state") == "downloading")
+    wait_for(session, lambda fact: fact.get("done") == 20 * PIECE)
     kill(*find_supervisors(home))
     gate.set()
     assert read_result(client.finish(session, job)) == str(len(DATA))
