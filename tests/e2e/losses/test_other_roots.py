@@ -21,6 +21,7 @@ from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.losses import without_namespaces
 from tests.e2e.losses.conftest import LINGER
 from tests.e2e.losses.engine_client import EngineClient, read_text
+from tests.net.data_server import serve_data
 
 pytestmark = pytest.mark.e2e
 
@@ -99,6 +100,25 @@ def test_files_go_and_come_home_all_the_same(client: EngineClient, home: Isolati
     assert (root / "sub/made.txt").exists()
     client.stop(session)
     assert (project / "module.py").exists()
+
+
+def test_a_dataset_is_where_the_cell_looks_for_it(client: EngineClient, home: Isolation) -> None:
+    project = make_project(home)
+    with unmakeable(project):
+        session = open_session(client, project, project / "sub")
+        client.run(session, "1")
+    with serve_data() as server:
+        for name in ("x.bin", "small.csv"):
+            server.put(f"/{name}", b"a,b" * (1 << 19 if name == "x.bin" else 1))
+        datasets = [
+            {"url": f"{server.address}/{name}", "path": f"{project}/sub/in/{name}", "name": name}
+            for name in ("x.bin", "small.csv")
+        ]
+        code = "import os; print(os.path.getsize('in/x.bin'), open('in/small.csv').read())"
+        assert read_text(client.run(session, code, datasets=datasets)) == f"{3 << 19} a,b\n"
+        assert read_text(client.run(session, code, datasets=datasets)) == f"{3 << 19} a,b\n"
+        assert len(server.log) == 2
+    assert not (project / "sub/in").exists()  # nothing of it comes home
 
 
 def test_scripts_run_there_too(client: EngineClient, home: Isolation) -> None:
