@@ -82,6 +82,11 @@ class HostedSession:
     def is_idle(self) -> bool:
         return self.settled.is_set() and not self.running and not self._queue
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether it is a script's and its one job was refused: there will be no other."""
+        return self.spec.get("kind") == "script" and bool(self.finished) and self.is_idle
+
     def save(self) -> None:
         """Write what a later supervisor needs to take this session over."""
         temporary = self.directory / "session.tmp"

@@ -323,7 +323,9 @@ class Supervisor:
         for name in list(self.sessions) if reason else ():
             await self.stop(name, reason)
         for session in list(self.sessions.values()):
-            if not session.is_idle or any(client.follows(session.id) for client in self._clients):
+            if session.is_spent:
+                await self.stop(session.id)
+            elif not session.is_idle or any(client.follows(session.id) for client in self._clients):
                 session.quiet_since = time.monotonic()
             elif time.monotonic() - session.quiet_since > float(session.spec["lease"]):
                 await self.stop(session.id, "its lease ran out")

@@ -17,8 +17,8 @@ from choline_jupyter.capture.foresight import Need
 from choline_jupyter.capture.packages import find_packages, read_modules
 from choline_jupyter.cli.files import list_needs, pack, show_files
 from choline_jupyter.cli.results import get
-from choline_jupyter.errors import RequestError, UnknownJob
-from choline_jupyter.model.job import JobRow
+from choline_jupyter.errors import JobError, RequestError, UnknownJob
+from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import Bridge, get_bridge
 from choline_jupyter.session.console import Console, answer_on_terminal, find_status, write_event
@@ -100,7 +100,13 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
         print(f"Job {job_id} runs on by itself; `choline attach {job_id}` shows it.{tell_wait(spec.files)}")
         return 0
     console.pass_input()
-    status = console.follow(job_id)
+    try:
+        status = console.follow(job_id)
+    except JobError:
+        row = bridge.engine.store.find_job(job_id)
+        if row and row.state is JobState.CANCELLED:  # it never began: nothing that it has made keeps its machine
+            end_script(bridge, session, time.monotonic() - begun)
+        raise
     bridge.call(session.finish_fetches())
     tell_notices(session)
     end_script(bridge, session, time.monotonic() - begun)

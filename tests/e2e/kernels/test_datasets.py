@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.kernels.driven_kernel import DrivenKernel
 from tests.e2e.kernels.isolation import Isolation
+from tests.e2e.losses.agent_processes import wait_until
 from tests.namespaces import needs_namespaces
 from tests.net.data_server import PIECE, DataServer, serve_data
 
@@ -133,11 +134,30 @@ def test_a_dataset_outside_of_the_project(kernel: DrivenKernel, server: DataServ
 def test_script_has_its_dataset(isolation: Isolation, server: DataServer) -> None:
     server.put("/script.bin", DATA)
     (isolation.folder / "read.py").write_text("print(len(open('in/script.bin', 'rb').read()))")
-    run = [sys.executable, "-m", "choline_jupyter", "read.py", "--with", f"in/={server.address}/script.bin"]
-    done = subprocess.run(
-        run, cwd=isolation.folder, env=isolation.environment, capture_output=True, text=True, stdin=subprocess.DEVNULL,
-        check=False,
-    )  # fmt: skip
+    done = run_script(isolation, "read.py", "--with", f"in/={server.address}/script.bin")
     assert (done.returncode, done.stdout) == (0, f"{len(DATA)}\n"), done.stderr
     assert "choline: script.bin: downloaded 3.1 MB" in done.stderr
     assert "\r" not in done.stderr
+
+
+def test_script_without_its_dataset_leaves_nothing(isolation: Isolation, server: DataServer) -> None:
+    (isolation.folder / "never.py").write_text("print('it ran')")
+    before = {process.pid for process in isolation.find_processes()}
+    done = run_script(isolation, "never.py", "--with", f"{server.address}/gone.bin")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "gone.bin cannot be had" in done.stderr
+    wait_until(lambda: {one.pid for one in isolation.find_processes()} - before <= find_agent(isolation))
+    sessions, _, jobs = run_script(isolation, "status").stdout.partition("Jobs, newest first")
+    assert "never.py" not in sessions
+    assert "cancelled" in jobs
+
+
+def find_agent(isolation: Isolation) -> set[int]:
+    return {process.pid for process in isolation.find_agent()}
+
+
+def run_script(isolation: Isolation, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "choline_jupyter", *words], cwd=isolation.folder, env=isolation.environment,
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
