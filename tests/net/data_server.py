@@ -42,7 +42,7 @@ class File:
 
 @dataclass(frozen=True)
 class Request:
-    """One request that came; `sent` is how many bytes of content were sent, as the last thing that is known of it."""
+    """One request that came; `sent` are the sizes of the pieces of content that were sent."""
 
     path: str
     headers: Message
@@ -139,11 +139,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.host.waiting.set()
                 file.gate.wait()
             piece = data[position : min(position + PIECE, cut)]
+            request.sent.append(len(piece))  # first: who has it all may look at once
             try:
                 self.wfile.write(piece)
             except OSError:  # it was enough for who asked
                 return
-            request.sent.append(len(piece))
         if cut < len(data):
             self.connection.shutdown(socket.SHUT_RDWR)
 

@@ -31,6 +31,11 @@ def find_fork_servers(home: Isolation) -> list[psutil.Process]:
     return [process for process in home.find_agent() if "forkserver" in process.cmdline()]
 
 
+def find_downloads(home: Isolation) -> list[psutil.Process]:
+    """The processes that download datasets."""
+    return [process for process in home.find_processes() if "download" in _read_command(process)]
+
+
 def _read_command(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()

@@ -18,7 +18,7 @@ from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.project import describe_files
 from choline_jupyter.session.spec import SessionSpec
 from tests.e2e.kernels.isolation import Isolation
-from tests.e2e.losses.agent_processes import find_supervisors, kill
+from tests.e2e.losses.agent_processes import find_downloads, find_supervisors, is_running, kill, wait_until
 from tests.e2e.losses.engine_client import EngineClient, read_result
 from tests.namespaces import needs_namespaces
 from tests.net.data_server import PIECE, DataServer, serve_data
@@ -152,10 +152,12 @@ def test_a_supervisor_that_is_killed_meanwhile_loses_neither_job_nor_bytes(
     client.run(session, "1")
     job = project.start(session, "import os; os.path.getsize('x.bin')")
     wait_for(session, lambda fact: fact.get("done") == 20 * PIECE)
+    [download] = find_downloads(home)
     kill(*find_supervisors(home))
+    wait_until(lambda: not is_running(download.pid))
     gate.set()
     assert read_result(client.finish(session, job)) == str(len(DATA))
-    assert project.server.count_sent() < len(DATA) + 4 * PIECE
+    assert project.server.log[-1].headers["Range"] == f"bytes={20 * PIECE}-"
 
 
 def test_a_session_that_is_stopped_leaves_no_download(project: Project, client: EngineClient) -> None:
