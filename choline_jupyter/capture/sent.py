@@ -6,7 +6,7 @@ remote cell has bound is not overwritten by an older value of this side; what is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -87,6 +87,21 @@ class SentNames:
         self._settled.clear()
         for item in gather([name], namespace, self._history, self._is_ours).items:
             self._sent[item.name] = _Sent(item.find_digest(), number)
+
+    def hand_over(self, names: Collection[str]) -> SentNames:
+        """What a session has that takes these names over from this one."""
+        taken = SentNames(self._history, self._hidden)
+        taken._sent = {name: sent for name, sent in self._sent.items() if name in names}
+        taken._written = {name: at for name, at in self._written.items() if name in names}
+        taken._touched = {name: at for name, at in self._touched.items() if name in names}
+        return taken
+
+    def drop(self, names: Collection[str]) -> None:
+        """These are not over there after all: what is here counts."""
+        for name in names:
+            for noted in (self._sent, self._written, self._touched, self._made):
+                noted.pop(name, None)
+        self._settled.clear()
 
     def find_stale(self, code: str, namespace: Mapping[str, Any]) -> list[str]:
         """Which names that a cell of this side reads a cell over there has bound since; each is told of once."""

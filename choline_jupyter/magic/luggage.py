@@ -6,6 +6,7 @@ Made by `magic.notebook`, one per shell; called in the notebook's main thread.
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.capture.foresight import Need
@@ -52,6 +53,38 @@ class Luggage:
         packed = Cargo(acts, buffers, shipment, digests).send(self._bridge, session)
         self._last = (session, shipment) if shipment else None
         return packed
+
+    def pack_move(
+        self, session: LiveSession, needed: Collection[str], sources: str, items: Sequence[Item], options: Values
+    ) -> Packed:
+        """What a session needs that takes over `items` of another: names of this notebook, files that the sources name."""
+        number = len(self.list_inputs()) - 1
+        acts, buffers, digests = self._pack_names(session, "\n".join(sorted(needed)), number, True)
+        for item in items:
+            acts.append({**item.act, "name": item.name, "sizes": [_measure(part) for part in item.buffers]})
+            buffers += item.buffers
+            digests += item.digests
+        shipment = None
+        if session.spec and session.spec.files and not session.shares_files:
+            needs = [*self._foresee(sources, number), *foresee_replayed(self._shell, acts)]
+            shipment = self._pack_files(session, needs, options)
+        return Cargo(acts, buffers, shipment, digests).send(self._bridge, session)
+
+    def hand_over(self, old: LiveSession, new: LiveSession, names: Collection[str]) -> None:
+        """The new session has these names of the old one, as they are there."""
+        sent = self._find_sent(old)
+        if sent is not None:
+            self._sent[new.row.id, new.deaths] = sent.hand_over(names)
+
+    def drop(self, session: LiveSession, names: Collection[str]) -> None:
+        """These are not in a session after all."""
+        sent = self._find_sent(session)
+        if sent is not None:
+            sent.drop(names)
+
+    def has(self, name: str) -> bool:
+        """Whether this notebook has a name."""
+        return name in self._shell.user_ns and name not in self._shell.user_ns_hidden
 
     def forget(self) -> None:
         """The cell did not run: its files may not be over there."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from choline_jupyter.magic.foreseen import foresee_notebook
 from choline_jupyter.magic.imports import CellImports
 from choline_jupyter.magic.luggage import Luggage
 from choline_jupyter.magic.relay import RelayScreen, can_relay
+from choline_jupyter.magic.relocation import Move
 from choline_jupyter.magic.results import Returns
 from choline_jupyter.magic.screen import PlainScreen, Screen
 from choline_jupyter.magic.stage import Stage
@@ -134,6 +136,8 @@ class Notebook:
             self._get(request)
         elif request.verb in ("resume", "rerun"):
             self._run_again(request)
+        elif request.verb == "move":
+            self._move(request)
         else:
             print(self._verbs.perform(request, find_name(self._shell)))
             self._forget_ended()
@@ -146,6 +150,27 @@ class Notebook:
             print(f"choline: {sentence}.", file=sys.stderr)
         for code, values in plan.runs:
             self._perform(code, CellRequest(values), self._secrets.read(values))
+
+    def _move(self, request: VerbRequest) -> None:
+        """Have this notebook's session on another machine; cells without options run there from then on."""
+        row = self._verbs.find_here(find_name(self._shell))
+        options = as_cell(request.options)
+        spec = make_spec(options.text("session") or row.name, options)
+        old = self._bridge.call(self._bridge.engine.join(row), self._screen.ask)
+        move = Move(self._bridge, self._luggage, self._imports, self._run_silent, self._agrees)
+        open_new = partial(self._bridge.engine.open, is_new=True)
+        new = move.move(old, spec, options, lambda whole: self._bridge.call(open_new(whole), self._screen.ask))
+        self._forget_ended()
+        self._open_stages[spec.name, spec.provider, spec.machine] = self._find_stage(new)
+        self._move_to(spec)
+        self._verbs.current = new.row
+
+    def _run_silent(self, session: LiveSession, job: JobRow, header: dict[str, Any], extra: bytes) -> Outcome:
+        """A job without code."""
+        stage = self._find_stage(session)
+        self._screen.begin(job.id)
+        self._bridge.post(session.run, job, "", header, extra)
+        return stage.follow(job.id)
 
     def _agrees(self, question: str) -> bool:
         return allows_input(self._shell) and self._screen.ask(f"{question} [y/N] ", False).strip().lower() in (
@@ -275,10 +300,9 @@ class Notebook:
         row = engine.find_row(wanted) if wanted else self._verbs.find_here(find_name(self._shell))
         stage = self._find_stage(self._bridge.call(engine.join(row), self._screen.ask))
         job = JobRow(make_identifier("j"), row.id, name=f"get {' '.join(names)}")
-        self._screen.begin(job.id)
-        self._bridge.post(stage.session.run, job, "", {"msg_id": job.id, "allow_stdin": False, "out": names})
+        header = {"msg_id": job.id, "allow_stdin": False, "out": names}
         self._awaited[job.id] = names
-        self._finish(stage, job.id, stage.follow(job.id))
+        self._finish(stage, job.id, self._run_silent(stage.session, job, header, b""))
 
     def _find_job(self, prefix: str) -> JobRow:
         """The job named, or this notebook's newest; raises UnknownJob."""

@@ -63,11 +63,14 @@ class Engine:
         self._forwards: dict[tuple[str, int], Forward] = {}
         self._connecting: dict[tuple[str, str], asyncio.Lock] = {}
 
-    async def open(self, spec: SessionSpec) -> LiveSession:
-        """The session asked for, found or made; the agent's answer is not waited for. Raises CholineError."""
+    async def open(self, spec: SessionSpec, is_new: bool = False) -> LiveSession:
+        """The session asked for, found or made; the agent's answer is not waited for. Raises CholineError.
+
+        With `is_new` a machine is rented even where one that would do is there.
+        """
         access = Access(True, self.prompts.ask, spec.accept_key, spec.client)
         if spec.rent:
-            row = await self._find_rented(spec, access)
+            row = await self._find_rented(spec, access, is_new)
             connection = await self._connect(row.provider, row.machine, access)
             await self.tenancy.start_meter(row.machine, connection)
         else:
@@ -158,7 +161,7 @@ class Engine:
         for connection in self._connections.values():
             await connection.close()
 
-    async def _find_rented(self, spec: SessionSpec, access: Access) -> SessionRow:
+    async def _find_rented(self, spec: SessionSpec, access: Access, is_new: bool) -> SessionRow:
         """The session asked for on its rented machine, which is rented first if need be."""
 
         async def greet(contact: Contact) -> None:
@@ -170,7 +173,7 @@ class Engine:
         def find_provider(contact: Contact) -> str:
             return next(one.provider for one in self.tenancy.fleet.list_open() if one.label == contact.machine)
 
-        found = await self.tenancy.find(spec)
+        found = None if is_new else await self.tenancy.find(spec)
         return found or await self.tenancy.rent(spec, greet)
 
     async def _release(self, row: SessionRow) -> bool:

@@ -106,23 +106,24 @@ class Table:
 
 
 _RUN = (CELL, SCRIPT, "resume", "rerun")
-_FILES = (*_RUN, "files")
-_REACH = (*_RUN, "doctor", "offers", "stop")
-_RENT = (*_RUN, "offers")
+_PLACE = (*_RUN, "move")
+_FILES = (*_PLACE, "files")
+_REACH = (*_PLACE, "doctor", "offers", "stop")
+_RENT = (*_PLACE, "offers")
 
 TABLE = Table(
     options=(
-        Option("session", Kind.TEXT, "the session of this name", (*_RUN, "get", "forward"), "NAME", NAME_LENGTH),
+        Option("session", Kind.TEXT, "the session of this name", (*_PLACE, "get", "forward"), "NAME", NAME_LENGTH),
         Option("provider", Kind.TEXT, "where the machine comes from (default: local)", _RENT, "NAME", NAME_LENGTH),
         Option("gpu", Kind.TEXT, "a machine with these GPUs: a100, 4xa100 or a100:4", _RENT, "[N x]MODEL", NAME_LENGTH),
         Option("memory", Kind.SIZE, "any GPU with at least so much memory", _RENT),
         Option("spot", Kind.FLAG, "one that may be taken away, for less", _RENT),
         Option("region", Kind.TEXT, "where it stands, in the provider's words", _RENT, "REGION", NAME_LENGTH),
         Option("max-price", Kind.MONEY, "at most so much per hour", _RENT, "USD"),
-        Option("budget", Kind.MONEY, "what the machine may cost in all", _RUN),
-        Option("lease", Kind.DURATION, "how long it may be idle before it ends itself (default: 30m)", _RUN),
-        Option("hold", Kind.DURATION, "how much longer while results wait to be fetched (default: 2h)", _RUN),
-        Option("deadline", Kind.DURATION, "how long it may live at all (default: 8h)", _RUN),
+        Option("budget", Kind.MONEY, "what the machine may cost in all", _PLACE),
+        Option("lease", Kind.DURATION, "how long it may be idle before it ends itself (default: 30m)", _PLACE),
+        Option("hold", Kind.DURATION, "how much longer while results wait to be fetched (default: 2h)", _PLACE),
+        Option("deadline", Kind.DURATION, "how long it may live at all (default: 8h)", _PLACE),
         Option(
             "host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _REACH, "HOST"
         ),
@@ -133,10 +134,10 @@ TABLE = Table(
             Kind.TEXT,
             "what another machine's environment is to hold: a requirements file or the like, or none;"
             " without it, what the code imports",
-            _RUN,
+            _PLACE,
             "FILE",
         ),
-        Option("isolated", Kind.FLAG, "on this machine, without its files: only what goes along is there", _RUN),
+        Option("isolated", Kind.FLAG, "on this machine, without its files: only what goes along is there", _PLACE),
         Option("ranks", Kind.COUNT, "run on this many kernels at once, as the ranks of one process group", _RUN),
         Option("on", Kind.RANKS, "run on these ranks only", (CELL,)),
         Option(
@@ -165,7 +166,7 @@ TABLE = Table(
         Option("checkpoint", Kind.LIST, "files that are checkpoints, too, whatever their names", _RUN, "PATTERN,..."),
         Option("sort", Kind.TEXT, "by time, loss or duration", ("runs",), "KEY"),
         Option("detach", Kind.FLAG, "start the job and return at once; it goes on by itself", _RUN),
-        Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _RUN),
+        Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _PLACE),
         Option("all", Kind.FLAG, "every session", ("stop",), instead_of="SESSION"),
         Option("purge", Kind.FLAG, "remove all that choline keeps on the machine, too", ("stop",)),
         Option("yes", Kind.FLAG, "do not ask first", (SCRIPT, "stop", "gc")),
@@ -204,6 +205,7 @@ TABLE = Table(
             "go on with a job from its last checkpoint, here or elsewhere",
             (Positional("JOB", required=True),),
         ),
+        Verb("move", "have this notebook's session on another machine, with its names, and end the old one"),
         Verb("pull", "bring home what a job has written", (Positional("JOB", required=True),)),
         Verb("offers", "what machines there are, what they have and cost"),
         Verb(

@@ -90,6 +90,15 @@ async def bring(session: LiveSession, result: Result, inbox: Path, progress: Cal
     """The bytes of a result, from the event or from the machine; raises CholineError. A cut transfer goes on later."""
     if not result.blob:
         return [bytearray(part) for part in result.parts]
+    path = await fetch(session, result, inbox, progress)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(None, _read_parts, path, result.sizes)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def fetch(session: LiveSession, result: Result, inbox: Path, progress: Callable[[int], None]) -> Path:
+    """The file here that has all parts of a large result, one behind the other; raises CholineError."""
     inbox.mkdir(mode=0o700, parents=True, exist_ok=True)
     path, size = inbox / result.blob, sum(result.sizes)
     quota = max(0, shutil.disk_usage(inbox).free - _RESERVE)
@@ -99,10 +108,7 @@ async def bring(session: LiveSession, result: Result, inbox: Path, progress: Cal
     except Refused as refusal:
         raise CholineError(f"{result.name} stays there: {refusal}", "`%choline get` asks for it anew.") from None
     session.connection.send(Type.DROP, {"blob": result.blob})
-    try:
-        return await asyncio.get_running_loop().run_in_executor(None, _read_parts, path, result.sizes)
-    finally:
-        path.unlink(missing_ok=True)
+    return path
 
 
 def decode(name: str, parts: Buffers) -> Any:

@@ -204,6 +204,9 @@ class Verbs:
             "A notebook's job is run again in its notebook.", f"There: %choline rerun {request.positionals[0]}"
         )
 
+    def _move(self, request: VerbRequest, here: str) -> str:
+        raise RequestError("A notebook's session is moved in its notebook.", "There: %choline move.")
+
     def _files(self, request: VerbRequest, here: str) -> str:
         raise RequestError("A script's files are shown by the command.", f"Run: choline files {request.positionals[0]}")
 

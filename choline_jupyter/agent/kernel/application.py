@@ -135,6 +135,8 @@ class RankKernel(IPythonKernel):
             self.luggage.announce(*self.jobs.get(request), pull=wish.get("pull", True) is not False)
         shell: Any = self.shell
         self.results.send(shell.user_ns, wish.get("out") or [], request)
+        if wish.get("move"):
+            self.results.move(shell.user_ns, shell.user_ns_hidden, wish["move"], request)
         return reply
 
     def _join_others(self, wish: dict[str, Any]) -> str:

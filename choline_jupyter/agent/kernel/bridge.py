@@ -162,6 +162,7 @@ class Bridge:
             "brought",
             "pull",
             "out",
+            "move",
             "layer",
             "training",
             "on",

@@ -72,6 +72,8 @@ def _perform(shell: Any, act: dict[str, Any], buffers: list[memoryview]) -> None
     elif act["do"] == "set":
         with suppress(ImportError):  # as above
             _set(shell, act, buffers)
+    elif act["do"] == "state":  # of what was made anew: a module, an optimizer
+        shell.user_ns[act["name"]].load_state_dict(_make(shell, {"do": "value"}, buffers))
     else:
         shell.user_ns[act["name"]] = _make(shell, act, buffers)
 

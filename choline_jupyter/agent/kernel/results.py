@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, Callable, Optional
 
 from choline_jupyter.agent.blob_folder import BlobFolder
+from choline_jupyter.agent.kernel.inventory import list_inventory, name_class
 from choline_jupyter.agent.kernel.jobs import Jobs
 from choline_jupyter.agent.masked_journal import MaskedJournal
 from choline_jupyter.model.event import Kind
 from choline_jupyter.wire.value import Buffer, Unsendable, encode_value
+
+NameClass = Callable[[type], str]
 
 _INLINE = 1 << 20
 _REPR = 2000
@@ -43,16 +47,42 @@ class Results:
                 return
             self._append(parent, {"name": name, **content}, buffers, job, attempt)
 
+    def move(self, namespace: Mapping[str, Any], hidden: Collection[str], wish: Mapping[str, Any], msg_id: str) -> None:
+        """What a client asks for that moves the session: which names there are; values of the notebook's own `classes`
+        (by name) as well, and of what has a state that state.
+        """
+        parent = json.dumps({"msg_id": msg_id}).encode()
+        job, attempt = self._jobs.find(parent)
+        name = partial(name_class, namespace, list(wish.get("classes") or ()))
+        for wanted in wish.get("names") or ():
+            content, buffers = self._tell(namespace, str(wanted), name)
+            self._append(parent, {"name": wanted, **content}, buffers, job, attempt)
+        for wanted in wish.get("states") or ():
+            content, buffers = self._tell_state(namespace, str(wanted))
+            self._append(parent, {"name": "%s.state_dict()" % wanted, **content}, buffers, job, attempt)
+        if wish.get("inventory"):
+            told = json.dumps({"artifact": "inventory", "names": list_inventory(namespace, hidden)}).encode()
+            self._journal.append(Kind.ARTIFACT, [b"{}", parent, b"{}", told], job, attempt)
+
+    def _tell_state(self, namespace: Mapping[str, Any], name: str) -> tuple[dict[str, Any], list[Buffer]]:
+        """The user's own `state_dict` runs here."""
+        try:
+            return self._tell({name: namespace[name].state_dict()}, name)
+        except Exception as error:  # noqa: BLE001 - see _tell
+            return {"failure": "%s: %s" % (type(error).__name__, error)}, []
+
     def _append(self, parent: bytes, content: dict[str, Any], buffers: list[Buffer], job: str, attempt: int) -> None:
         told = json.dumps({"artifact": "value", **content}).encode()
         self._journal.append(Kind.ARTIFACT, [b"{}", parent, b"{}", told, *buffers], job, attempt)
 
-    def _tell(self, namespace: Mapping[str, Any], name: str) -> tuple[dict[str, Any], list[Buffer]]:
+    def _tell(
+        self, namespace: Mapping[str, Any], name: str, name_class: Optional[NameClass] = None
+    ) -> tuple[dict[str, Any], list[Buffer]]:
         if name not in namespace:
             return {"missing": True}, []
         buffers: list[Buffer] = []
         try:
-            told = encode_value(namespace[name], buffers)
+            told = encode_value(namespace[name], buffers, name_class)
             parts: list[Buffer] = [json.dumps(told, separators=(",", ":")).encode(), *map(_flatten, buffers)]
             if not self._journal.mask.is_empty and any(self._journal.mask.is_in(part) for part in parts):
                 return {"failure": "it holds the value of a --secret"}, []
