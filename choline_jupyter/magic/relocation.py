@@ -160,5 +160,7 @@ class Move:
 
     def _explain(self, old: LiveSession, error: CholineError) -> CholineError:
         billing = self._bridge.engine.tenancy.fleet.describe_billing() if self._is_rented(old) else ()
-        what = f"The session was not moved, it is still on {old.row.machine}: {error.message}"
+        machine = self._bridge.engine.tenancy.find_machine(old.row) if billing else None
+        place = f"its {machine.provider} machine" if machine else old.row.machine
+        what = f"The session was not moved, it is still on {place}: {error.message}"
         return CholineError(what, error.hint, billing)
