@@ -213,6 +213,7 @@ class ScriptHost:
         text = output.read()
         if text:
             self._append(output.name, text)
+            self._training.hear(output.name, text)
         return bool(text)
 
     def _append(self, name: str, text: str) -> None:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.agent.checkpoint_coding import CheckpointCoding
@@ -23,6 +23,7 @@ from choline_jupyter.agent.checkpoint_sight import CheckpointSight, Sighting
 from choline_jupyter.agent.file_watch import FileWatch
 from choline_jupyter.agent.folder_watch import FolderWatch
 from choline_jupyter.agent.journal import JournalWriter
+from choline_jupyter.agent.progress_feed import ProgressFeed
 from choline_jupyter.agent.workspace import Workspace
 from choline_jupyter.model.event import Kind
 
@@ -51,6 +52,13 @@ class TrainingFeed:
         self._folders: Optional[FolderWatch] = None
         self._wish: dict[str, Any] = {}
         self._is_started = False
+        self._progress = ProgressFeed()
+        self._logs = False  # the job tells its metrics itself: its output is not searched for them
+
+    def hear(self, stream: str, text: Union[str, bytes]) -> None:
+        """A piece of output, in whatever thread has it (see `ProgressFeed.hear`)."""
+        if self._is_started and not self._logs:
+            self._progress.hear(stream, text)
 
     def begin(self, job: str, attempt: int, wish: Any) -> dict[str, str]:
         """A job begins; gives what its processes find in their environment. `wish`: what the client has said of it."""
@@ -64,7 +72,8 @@ class TrainingFeed:
         with self._turn:
             self._job, self._attempt = job, attempt
             self._folder = Path(root, "checkpoints", wish["name"])
-            self._wish = wish
+            self._wish, self._logs = wish, False
+            self._progress.begin()
             self._coding = CheckpointCoding(self._blobs, tuple(wish.get("codecs") or ()))
             self._prepare(root, wish)
         if not self._is_started:
@@ -77,10 +86,14 @@ class TrainingFeed:
         """Return when everything of the job has been told."""
         training = sys.modules.get("choline_jupyter.training.checkpoints")
         with suppress(KeyboardInterrupt):
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError, ValueError, AttributeError):
+                    stream.flush()
             if training is not None:
                 training.finish()
             self._take_told()
             self._take_sightings()
+            self._take_progress(is_last=True)
         self._sight = None  # what is written from now on may be what comes with the next job
 
     def _prepare(self, root: str, wish: Mapping[str, Any]) -> None:
@@ -117,12 +130,31 @@ class TrainingFeed:
         if self._folders:
             poll.register(self._folders.fileno(), select.POLLIN)
         while True:
-            poll.poll(None if watch else _POLL)
+            pause = self._wait(poll, None if watch else _POLL)
             if watch:
                 watch.read()
             with suppress(Exception):  # a disk in trouble: the next one may do
                 self._take_told()
                 self._take_sightings()
+                if not pause:
+                    self._take_progress()
+
+    def _wait(self, poll: select.poll, patience: Optional[int]) -> float:
+        """Until something is to be taken; gives for how long that is not what was printed."""
+        pause = self._progress.find_pause()
+        if pause:
+            poll.poll(int(1000 * pause) + 1)
+            return pause
+        poll.register(self._progress.fileno(), select.POLLIN)
+        poll.poll(patience)
+        poll.unregister(self._progress.fileno())
+        return 0.0
+
+    def _take_progress(self, is_last: bool = False) -> None:
+        with self._turn:
+            points = self._progress.close() if is_last else self._progress.collect()
+            if points and not self._logs:
+                self._append(Kind.PROGRESS, self._job, {"points": points})
 
     def _take_told(self) -> None:
         with suppress(OSError):
@@ -156,6 +188,7 @@ class TrainingFeed:
             files = [["", fact["size"], fact["sha256"]]]
             self._announce(job, path, files, {**fact, "made": "checkpoint"}, "preview" if fact["preview"] else "exact")
         elif kind is not None:
+            self._logs = self._logs or job == self._job
             self._append(kind, job, fact)
 
     def _take_sightings(self) -> None:

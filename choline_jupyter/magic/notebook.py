@@ -17,6 +17,7 @@ from choline_jupyter.magic.cost_meter import CostMeter
 from choline_jupyter.magic.foreseen import foresee_notebook
 from choline_jupyter.magic.imports import CellImports
 from choline_jupyter.magic.luggage import Luggage
+from choline_jupyter.magic.progress_line import ProgressLine
 from choline_jupyter.magic.relay import RelayScreen, can_relay
 from choline_jupyter.magic.relocation import Move
 from choline_jupyter.magic.results import Returns
@@ -105,9 +106,16 @@ class Notebook:
         self._imports.require(stage.session, spec, code, find_count(self._shell))
         job = self._start(stage, code, request, resumed, secrets)
         if not request.options.has("detach"):
-            meter = CostMeter(self._shell, self._bridge.engine.tenancy, stage.session.row)
-            outcome = stage.follow(job, tick=meter.tick)
+            meter, outcome = CostMeter(self._shell, self._bridge.engine.tenancy, stage.session.row), Outcome()
+            line = ProgressLine(self._shell, stage.session, outcome)
+
+            def tick() -> None:
+                meter.tick()
+                line.tick()
+
+            stage.follow(job, outcome, tick)
             meter.close()
+            line.close()
             if outcome.failure:
                 self._luggage.forget()
             self._finish(stage, job, outcome)

@@ -139,6 +139,7 @@ class Stage:
             self._show(event)
         else:
             outcome.is_full = outcome.is_full or event.kind is Kind.GAP
+            outcome.telling.take(event)
             self._show(self._join(event))
         return self._end(event)
 

@@ -18,7 +18,8 @@ from choline_jupyter.errors import RequestError
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.session.checkpoint_record import Kept, list_kept
 from choline_jupyter.session.job_record import read_parameters
-from choline_jupyter.session.progress_record import Progress, draw_curve, read_progress
+from choline_jupyter.session.progress_record import Progress, draw_curve
+from choline_jupyter.session.progress_series import find_progress
 from choline_jupyter.session.report import render_duration
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def list_runs(store: EventStore, root: Path, text: str = "", limit: int = _MOST)
 
 def make_run(store: EventStore, root: Path, job: JobRow, where: str) -> Run:
     """One job as a run."""
-    progress = read_progress(store.read_job(job.id))
+    progress = find_progress(store, job.id)
     folder = str((progress.checkpoint or {}).get("folder") or job.id)
     kept = list(list_kept(root, folder)) if folder == job.id or folder.startswith("j-") else []
     gpu = str(kept[-1].record.get("gpu", "")) if kept else ""

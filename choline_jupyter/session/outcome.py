@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from choline_jupyter.errors import CholineError, DiskFull, KernelDied, OutOfMemory, make_remote_exception
 from choline_jupyter.model.event import Event
 from choline_jupyter.session.datasets import render_download
+from choline_jupyter.session.progress_record import Telling
 from choline_jupyter.session.rank_text import explain_waiting, name_ranks
 from choline_jupyter.session.rent.waiting import can_overwrite
 
@@ -35,12 +36,14 @@ _NOTICES = {
 class Outcome:
     """What became of a job while it was followed.
 
-    `question` is what it still asks when its past has been shown, `artifacts` are what it has announced for bringing home.
+    `question` is what it still asks when its past has been shown, `artifacts` are what it has announced for bringing home,
+    `telling` is how far it is.
     """
 
     def __init__(self) -> None:
         self.question: Event | None = None
         self.artifacts: list[Event] = []
+        self.telling = Telling()
         self.is_full = False
         self.reply: dict[str, Any] = {}
         self.rank_reply: dict[str, Any] = {}  # of the first of several ranks that has ended

@@ -1,18 +1,19 @@
 """How far a job is: its metrics over time, from `log(...)` and from what it prints; as one line with a curve and the time left.
 
-Used by `session.experiments` and `session.verbs`; reads the event store, runs when somebody asks.
+Used by `session.experiments`, `session.verbs`, `session.live` and, through `session.progress_series`, the server. What a job
+prints its machine has read (PROGRESS events); where an older agent has not, its output is searched here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.report import render_duration
-from choline_jupyter.session.training_output import OutputReader, Point
+from choline_jupyter.wire.training_output import OutputReader, Point
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 24
@@ -59,15 +60,39 @@ class Progress:
         return None
 
 
+class Telling:
+    """What a job's machine tells of it, event by event, as `progress`."""
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+        self._logs = False
+
+    def take(self, event: Event) -> bool:
+        """Note an event; whether it tells something new."""
+        if event.kind is Kind.METRIC:
+            fact = _read(event)
+            if "telemetry" in fact:  # of the machine, not of the training
+                return False
+            if not self._logs:
+                self._logs, self.progress = True, Progress(checkpoint=self.progress.checkpoint)
+            _add(self.progress, _read_metric(fact), event.at)
+        elif event.kind is Kind.PROGRESS and not self._logs:
+            for point, at in _read_points(_read(event)):
+                _add(self.progress, point, at)
+        elif event.kind is Kind.CHECKPOINT:
+            self.progress.checkpoint = _read(event)
+        else:
+            return False
+        return True
+
+
 def read_progress(events: Iterable[Event]) -> Progress:
     """What the events of a job tell; where the code logs its metrics, its output is not searched for them as well."""
-    logged, printed, readers = Progress(), Progress(), dict[str, OutputReader]()
+    told = Telling()
+    printed, readers = Progress(), dict[str, OutputReader]()
     for event in events:
-        if event.kind is Kind.METRIC:
-            _add(logged, _read_metric(_read(event)), event.at)
-        elif event.kind is Kind.CHECKPOINT:
-            logged.checkpoint = _read(event)
-        elif event.kind is Kind.STREAM:
+        told.take(event)
+        if event.kind is Kind.STREAM and not told.progress.points:
             content = _read(event)
             reader = readers.setdefault(str(content.get("name")), OutputReader())
             for point in reader.feed(str(content.get("text", ""))):
@@ -75,8 +100,8 @@ def read_progress(events: Iterable[Event]) -> Progress:
     for reader in readers.values():
         for point in reader.close():
             _add(printed, point, printed.times[-1] if printed.times else 0.0)
-    chosen = logged if logged.points else printed
-    return replace(chosen, checkpoint=logged.checkpoint)
+    chosen = told.progress if told.progress.points else printed
+    return replace(chosen, checkpoint=told.progress.checkpoint)
 
 
 def render_progress(progress: Progress, is_running: bool) -> str:
@@ -123,6 +148,18 @@ def _read_metric(fact: dict[str, Any]) -> Point:
     step, total, epoch = (_read_number(fact.get(name)) for name in ("step", "total", "epoch"))
     whole = [int(value) if value is not None and math.isfinite(value) else None for value in (step, total)]
     return Point(whole[0], whole[1], epoch, None, numbers)
+
+
+def _read_points(fact: dict[str, Any]) -> Iterator[tuple[Point, float]]:
+    """What a machine has read in what its job prints; what makes no sense is passed over."""
+    told = fact.get("points")
+    for entry in told if isinstance(told, list) else []:
+        if isinstance(entry, list) and len(entry) == 6:
+            step, total, epoch, epochs, metrics, at = entry
+            fact = {"step": step, "total": total, "epoch": epoch, "metrics": metrics}
+            last, when = _read_number(epochs), _read_number(at)
+            known = int(last) if last is not None and math.isfinite(last) else None
+            yield replace(_read_metric(fact), epochs=known), when or 0.0
 
 
 def _read_number(told: Any) -> float | None:

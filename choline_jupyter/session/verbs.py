@@ -26,7 +26,8 @@ from choline_jupyter.session.machine import Way, find_way
 from choline_jupyter.session.offers import collect_offers, render_offers
 from choline_jupyter.session.option_table import quote
 from choline_jupyter.session.options import VerbRequest
-from choline_jupyter.session.progress_record import read_progress, render_progress
+from choline_jupyter.session.progress_record import render_progress
+from choline_jupyter.session.progress_series import find_progress
 from choline_jupyter.session.project import find_project
 from choline_jupyter.session.prompts import Answer
 from choline_jupyter.session.rent.ledger_report import render_budget, write_csv
@@ -73,7 +74,7 @@ class Verbs:
         store = self._bridge.engine.store
         store.flush()
         running = [job for job in store.list_jobs(limit=20) if job.state.is_open]
-        shown = [(job.id, render_progress(read_progress(store.read_job(job.id)), is_running=True)) for job in running]
+        shown = [(job.id, render_progress(find_progress(store, job.id), is_running=True)) for job in running]
         return (
             ["", "Progress", *(f"  {job}  {text}" for job, text in shown if text)] if any(t for _, t in shown) else []
         )

@@ -50,6 +50,12 @@ def test_what_is_logged_counts_before_what_is_printed() -> None:
     assert read_progress([printed, log(1.0, 3, 0.5)]).find_last("epoch") is None
 
 
+def test_what_a_machine_says_of_itself_is_no_metric() -> None:
+    printed = make_event(Kind.STREAM, 1.0, {"name": "stdout", "text": "epoch 7 loss 0.1\n"})
+    telemetry = make_event(Kind.METRIC, 1.0, {"telemetry": {"rank": 0}})
+    assert read_progress([telemetry, printed]).find_last("epoch") == 7
+
+
 @pytest.mark.parametrize(
     "content", [{"metrics": 3}, {"metrics": {"loss": [1]}}, {"step": "x"}, {"step": None}, {"total": "inf"}]
 )

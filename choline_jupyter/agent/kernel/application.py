@@ -231,6 +231,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     RankKernel.training = TrainingFeed(journal, Path(spec.journal), Path(spec.blobs), workspace, spec.rank)
     RankKernel.luggage = Luggage(journal, workspace, RankKernel.files.pause, blobs, spec.rank, spec.size)
     app.hook = OutputHook(journal, jobs)
+    app.hook.hear = RankKernel.training.hear
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]
     if group or has_gpu():

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Callable
 
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.agent.kernel.jobs import Jobs
@@ -49,6 +49,7 @@ class OutputHook:
     def __init__(self, journal: JournalWriter, jobs: Jobs) -> None:
         self._journal, self._jobs = journal, jobs
         self._pid = os.getpid()
+        self.hear: Callable[[str, bytes], None] = lambda stream, message: None  # called with each stream message
 
     def install(self, thread: Any) -> None:
         """Take the place of `IOPubThread.send_multipart`.
@@ -84,6 +85,8 @@ class OutputHook:
         if kind is not None:
             job, attempt = self._jobs.find(parent)
             self._append(kind, [header, parent, *parts[2:]], job, attempt)
+            if kind is Kind.STREAM and job:
+                self.hear("", bytes(parts[3]))
         elif b'"idle"' in bytes(parts[3]) and not self._jobs.see_idle(parent) and b'"comm_' in parent:
             self._append(Kind.STATE, [header, parent, *parts[2:]], "", 0)  # a widget's sender waits for it
 

@@ -43,7 +43,9 @@ def kernel(home: Isolation, cloud: VastCloud, tmp_path: Path) -> Iterator[Driven
 
 
 def test_from_here_to_one_machine_and_on_to_another(kernel: DrivenKernel, cloud: VastCloud) -> None:
-    made = "import threading\nclass Point: pass\npoint = Point(); point.x = 3; lock = threading.Lock(); many = [1.5] * 10"
+    made = (
+        "import threading\nclass Point: pass\npoint = Point(); point.x = 3; lock = threading.Lock(); many = [1.5] * 10"
+    )
     succeed(kernel, "%%choline\n" + made)
     seen = "(point.x, lock.locked(), sum(many))"
     moved = succeed(kernel, "%choline move --gpu 3090 --provider vast --budget 1")

@@ -93,3 +93,44 @@ def test_programs_that_a_cell_starts_may_checkpoint_too(kernel: DrivenKernel, is
     succeed(kernel, APART + "import subprocess, sys\nsubprocess.run([sys.executable, 'train.py'], check=True)")
     finish(kernel)
     assert list_home(isolation, find_job(kernel))[-1].name == "step-0000000004.pt"
+
+
+@needs_namespaces
+def test_what_it_prints_is_progress(kernel: DrivenKernel) -> None:
+    code = "for step in range(1, 31): print(f'step {step}/30 loss {1 / step:.4f} lr 1e-3')"
+    succeed(kernel, APART + code)
+    job = find_job(kernel)
+    told = f"""
+from choline_jupyter.model.event import Kind
+from choline_jupyter.session.bridge import get_bridge
+from choline_jupyter.session.progress_series import describe_progress
+store = get_bridge().engine.store
+store.flush()
+events = [event.read_content() for event in store.read_job("{job}") if event.kind is Kind.PROGRESS]
+(events[-1]["points"][-1][:2], describe_progress(store, store.find_job("{job}"))["metrics"])
+"""
+    assert succeed(kernel, told).read_result() == "([30, 30], {'loss': 0.0333, 'lr': 0.001})"
+    assert "█" in succeed(kernel, f"%choline runs {job}").read()
+
+
+@needs_namespaces
+def test_a_long_cell_shows_how_far_it_is(kernel: DrivenKernel) -> None:
+    succeed(kernel, "import choline_jupyter.magic.progress_line as _line; _line._AGAIN = 0.0")
+    succeed(kernel, "_line.ProgressLine.__init__.__defaults__ = (0.0,)")
+    code = """
+import time
+for step in range(1, 1001):
+    print(f'step {step}/1000 loss {1 / step:.4f}', flush=True)
+    time.sleep(0.05)
+"""
+    started = kernel.start(APART + code)
+
+    def read_lines() -> list[str]:
+        return [str(one["content"]["data"]["text/plain"]) for one in started.find("update_display_data")]
+
+    kernel.wait_for(lambda: any("left" in line for line in read_lines()))
+    kernel.interrupt()
+    kernel.finish(started)
+    first = started.find("display_data")[0]["content"]["data"]["text/plain"]
+    assert str(first).startswith("choline: step ")
+    assert "left" not in read_lines()[-1]

@@ -46,7 +46,9 @@ def read_table(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "there", ["--session other", pytest.param("--isolated --session apart", marks=needs_namespaces)], ids=["here", "apart"]
+    "there",
+    ["--session other", pytest.param("--isolated --session apart", marks=needs_namespaces)],
+    ids=["here", "apart"],
 )
 def test_names_are_there_and_the_old_session_is_not(kernel: DrivenKernel, there: str) -> None:
     succeed(kernel, "fromhere = ['here']")
@@ -62,7 +64,7 @@ def test_names_are_there_and_the_old_session_is_not(kernel: DrivenKernel, there:
     assert "lost" not in run.read()
     assert succeed(kernel, "%%choline\n" + SEEN).read_result() == before
     status = succeed(kernel, "%choline status").read()
-    assert there.split()[-1] in status
+    assert there.rsplit(maxsplit=1)[-1] in status
     old = next(line for line in status.splitlines() if "old" in line) if " old" in status else ""
     assert "ready" not in old
     succeed(kernel, "%choline stop --yes")

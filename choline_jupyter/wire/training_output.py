@@ -1,7 +1,8 @@
 """Training in text: epochs, steps and metrics that programs print, in the styles of the frameworks.
 
-Used by `session.progress_record`. Cautious: a line counts when it has a metric that trainings have and a place (an epoch or a
-step) in the form of one of the styles; a bar alone is progress of something, never an epoch.
+Used by `agent.progress_feed` while a job runs, and by `session.progress_record` for what an older agent has not read. Cautious:
+a line counts when it has a metric that trainings have and a place (an epoch or a step) in the form of one of the styles; a bar
+alone is progress of something, never an epoch.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choline_jupyter.session.training_output import OutputReader, Point
+from choline_jupyter.wire.training_output import OutputReader, Point
 
 _LOGS = Path(__file__).parent / "logs"
 _EXPECTED: dict[str, dict[str, Any]] = json.loads((_LOGS / "training/expected.json").read_text())
