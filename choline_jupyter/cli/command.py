@@ -79,8 +79,9 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     datasets = describe_datasets(request.options)
     job_id = make_identifier("j")
     earlier = request.options.text("resume")
-    resumed = resume_job(bridge, earlier, _agrees) if earlier else None
-    training, options = read_training(request.options, resumed), add_files(request.options, resumed)
+    resumed = resume_job(bridge, earlier, _agrees, request.options.text("store")) if earlier else None
+    training = read_training(request.options, resumed, job_id, bridge.engine.directory)
+    options = add_files(request.options, resumed)
     name = request.options.text("session") or f"{script.name} {job_id}"
     spec = make_spec(name, request.options, (str(script.absolute()), *request.args))
     needs = list_needs(script, request.args)
@@ -110,6 +111,8 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     bridge.call(session.finish_fetches())
     tell_notices(session)
     end_script(bridge, session, time.monotonic() - begun)
+    session.checkpoints.uploads.wait()
+    tell_notices(session)
     return status
 
 

@@ -45,7 +45,7 @@ from choline_jupyter.session.rent.limits import LIMITS
 from choline_jupyter.session.rent.wish import OPTIONS as WISHES
 from choline_jupyter.session.rerun import as_cell, plan_again
 from choline_jupyter.session.results import check_names, list_told, read_names
-from choline_jupyter.session.resumption import Resumption, add_files, read_training, resume_job
+from choline_jupyter.session.resumption import Resumption, add_files, check_training, read_training, resume_job
 from choline_jupyter.session.secrets import Secrets
 from choline_jupyter.session.usage import MAGIC, render_help
 from choline_jupyter.session.verbs import Verbs, find_version
@@ -99,7 +99,9 @@ class Notebook:
 
     def _perform(self, code: str, request: CellRequest, secrets: dict[str, str]) -> None:
         earlier = request.options.text("resume")
-        resumed = resume_job(self._bridge, earlier, self._agrees) if earlier else None
+        check_training(request.options)
+        store = request.options.text("store")
+        resumed = resume_job(self._bridge, earlier, self._agrees, store) if earlier else None
         if resumed:
             print(f"choline: goes on from {resumed.source}.", file=sys.stderr)
         stage, spec = self._open(request, code)
@@ -246,7 +248,7 @@ class Notebook:
             "count": find_count(self._shell),
             "cwd": self._find_move(session.row.id),
             "allow_stdin": not job.detached and allows_input(self._shell),
-            "training": read_training(request.options, resumed),
+            "training": read_training(request.options, resumed, job.id, self._bridge.engine.directory),
             **describe_datasets(request.options),
         }
         if request.options.has("no-pull"):

@@ -31,6 +31,7 @@ from choline_jupyter.session.checkpoint_record import (
     make_record,
     read_announced,
 )
+from choline_jupyter.session.checkpoint_uploads import Uploads
 from choline_jupyter.session.connection import Connection, Refused
 from choline_jupyter.store.difference import DifferenceError, read_difference
 from choline_jupyter.store.entry import EntryError
@@ -66,6 +67,7 @@ class Checkpoints:
         self._waiting: list[tuple[Announced, str, str | None]] = []
         self._turn = asyncio.Lock()
         self._refused: set[str] = set()  # jobs that go on elsewhere
+        self.uploads = Uploads(inbox.parent, root, tell)
 
     def take(self, event: Event) -> bool:
         """Note an announcement; True where there is something to bring."""
@@ -110,12 +112,14 @@ class Checkpoints:
         run = asyncio.get_running_loop().run_in_executor
         try:
             if await run(None, self._is_here, announced):
+                self.uploads.add(announced.folder)
                 return
             received = 0
             if not announced.is_home:
                 await run(None, self._check_room, announced)
                 received = await self._fetch(announced)
             await run(None, self._commit, announced, job, keep, received)
+            self.uploads.add(announced.folder)
         except Refused:
             pass  # it has been superseded over there
         except CorruptBlob:

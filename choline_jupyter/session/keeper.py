@@ -22,6 +22,7 @@ from choline_jupyter.session.orphans import find_orphans
 from choline_jupyter.session.rent.caretaker import Caretaker
 
 _ROUND = 2.0
+_GOODBYE = 3600.0  # seconds that a store may take for what is left
 
 
 class Keeper:
@@ -41,8 +42,16 @@ class Keeper:
             for session in (detached - self._followed) | await self._find_orphans(others):
                 await self._follow(session)
             await asyncio.sleep(_ROUND)
+        await self._finish()
         await self._engine.close()
         self._engine.store.close()
+
+    async def _finish(self) -> None:
+        """What is on its way comes home, and from here to the user's store."""
+        for session in list(self._engine.sessions.values()):
+            await session.finish_fetches()
+            uploads = session.checkpoints.uploads
+            await asyncio.get_running_loop().run_in_executor(None, uploads.wait, _GOODBYE)
 
     async def _find_orphans(self, sessions: set[str]) -> set[str]:
         rows = [row for row in self._engine.store.list_sessions() if row.id in sessions]

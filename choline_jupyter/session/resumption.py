@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,15 +19,19 @@ from choline_jupyter.model.event import Kind
 from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.model.names import check_identifier
 from choline_jupyter.session.checkpoint_policy import read_policy
-from choline_jupyter.session.checkpoint_record import Kept, find_note, list_kept
+from choline_jupyter.session.checkpoint_record import FOLDER, Kept, find_note, list_kept
+from choline_jupyter.session.checkpoint_store import CheckpointStore, check_store
+from choline_jupyter.session.checkpoint_uploads import find_store, note_store
 from choline_jupyter.session.homecoming import find_earlier
 from choline_jupyter.session.option_reader import Values
 from choline_jupyter.session.project import find_project
+from choline_jupyter.store.tree import Tree
 
 if TYPE_CHECKING:
     from choline_jupyter.session.bridge import Bridge
 
 _READ = 1 << 20
+_TEXT = 200
 _NEWEST = 10  # announcements that are looked at before a job goes on
 
 Confirm = Callable[[str], bool]
@@ -50,12 +55,20 @@ def check_job(name: str) -> str:
         raise RequestError(f"{name!r:.80} is no job.", "`choline runs` lists them.") from None
 
 
-def read_training(options: Values, resumed: Resumption | None) -> dict[str, Any]:
-    """What the options say of a job's checkpoints, for its header; raises RequestError."""
+def read_training(options: Values, resumed: Resumption | None, job: str, directory: Path) -> dict[str, Any]:
+    """What the options say of a job's checkpoints, for its header; raises RequestError. Its store is noted here only."""
     keep = options.text("keep")
-    read_policy(keep)
+    check_training(options)
+    note_store(directory, resumed.name if resumed else job, options.text("store"), keep)
     told: dict[str, Any] = {"keep": keep, "patterns": list(options.list("checkpoint"))}
     return {**told, "name": resumed.name} if resumed else told
+
+
+def check_training(options: Values) -> None:
+    """Raise RequestError for what no checkpoint could be kept by; before anything is opened for the job."""
+    read_policy(options.text("keep"))
+    if options.text("store"):
+        check_store(options.text("store") or "")
 
 
 def add_files(options: Values, resumed: Resumption | None) -> Values:
@@ -65,8 +78,11 @@ def add_files(options: Values, resumed: Resumption | None) -> Values:
     return Values({**options.items, "with": (*options.list("with"), *map(str, resumed.files))})
 
 
-def resume_job(bridge: Bridge, wanted: str, confirm: Confirm) -> Resumption:
-    """Make sure that a job is over, have its checkpoints here, choose the newest whole one. Raises CholineError."""
+def resume_job(bridge: Bridge, wanted: str, confirm: Confirm, url: str | None = None) -> Resumption:
+    """Make sure that a job is over, have its checkpoints here, choose the newest whole one. Raises CholineError.
+
+    `url`: of a store that may have what is lost here; without it, the job's own.
+    """
     job = bridge.engine.store.find_job(wanted)
     if job is None:
         raise UnknownJob(f"There is no job {wanted!r:.80}.", "`%choline runs` lists them.")
@@ -79,7 +95,27 @@ def resume_job(bridge: Bridge, wanted: str, confirm: Confirm) -> Resumption:
         bridge.call(bridge.call(bridge.engine.join(row, follow=False)).pull(events)) if events else None
     except CholineError:
         pass  # its machine is gone: what is here counts
+    restore(bridge.engine.directory, root, name, url)
     return choose(root, name, job.id, bridge.engine.directory)
+
+
+def restore(directory: Path, root: Path, name: str, url: str | None) -> None:
+    """Have here the newest checkpoint of each kind that the job's store has; one that cannot be asked is told of."""
+    place = url or find_store(directory, name).get("url")
+    if not place:
+        return
+    try:
+        store = CheckpointStore(str(place))
+        newest = {str(kept.record.get("source") or ""): kept for kept in _list_exact(store.list_kept(name))}
+        for kept in newest.values():
+            if not is_whole(Kept(root / FOLDER / name / kept.path.name, kept.record)):
+                store.fetch(name, kept, Tree(str(root)))
+                sys.stderr.write(f"choline: {kept.path.name} came from the store.\n")
+    except RequestError:
+        raise
+    except Exception as error:  # noqa: BLE001 - every file system has errors of its own
+        why = error.message if isinstance(error, CholineError) else (str(error) or type(error).__name__)
+        sys.stderr.write(f"choline: the store was not asked: {why:.{_TEXT}}\n")
 
 
 def fence(bridge: Bridge, job: JobRow, confirm: Confirm) -> None:
@@ -103,7 +139,7 @@ def fence(bridge: Bridge, job: JobRow, confirm: Confirm) -> None:
 
 def choose(root: Path, name: str, job: str, directory: Path) -> Resumption:
     """The newest checkpoint that is whole; a noticed file is put back where it was written."""
-    kept = [one for one in list_kept(root, name) if not one.record.get("preview")]
+    kept = _list_exact(list_kept(root, name))
     newest = next((one for one in reversed(kept) if is_whole(one)), None)
     if newest is None:
         what = f"Job {job} has made no checkpoint that is here."
@@ -148,6 +184,11 @@ def find_code(job: JobRow) -> str:
     if digest != job.code_digest:
         raise RequestError(f"The code of {job.id} is longer than what is kept.", "Run its cell with --resume instead.")
     return job.code
+
+
+def _list_exact(kept: Iterable[Kept]) -> list[Kept]:
+    """Those that can be gone on from."""
+    return [one for one in kept if not one.record.get("preview")]
 
 
 def _hash(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.e2e.kernels.driven_kernel import DrivenKernel
@@ -82,6 +84,37 @@ def test_a_plain_loop_finds_its_file(kernel: DrivenKernel, isolation: Isolation)
     assert succeed(kernel, "%%choline --isolated --session elsewhere\ncount").read_result() == "tensor([6.])"
     [earlier] = (isolation._root / "choline_home/earlier").rglob("last.pt")
     assert earlier.read_bytes() == b"something of the user's"
+
+
+@needs_namespaces
+def test_it_goes_on_from_the_store_when_home_has_lost_all(kernel: DrivenKernel, isolation: Isolation) -> None:
+    store = isolation._root / "store"
+    succeed(kernel, APART + PREPARE)
+    succeed(kernel, "dies = True")
+    assert kernel.run(f"{APART.rstrip()} --store file://{store}\n{TRAIN}").reply["ename"] == "KernelDied"
+    finish(kernel)
+    waited = "[one.checkpoints.uploads.wait(60) for one in _get_bridge().engine.sessions.values()]"
+    waited = f"from choline_jupyter.session.bridge import get_bridge as _get_bridge\n{waited}"
+    assert "False" not in succeed(kernel, waited).read_result()
+    job = find_job(kernel)
+    newest = list_home(isolation, job)[-1].name
+    succeed(kernel, "%choline stop --yes")  # its machine has nothing any more
+    shutil.rmtree(isolation.folder / "checkpoints")
+    assert newest in [path.name for path in (store / job).iterdir()]
+    succeed(kernel, "dies = False")
+    resumed = succeed(kernel, f"%choline resume {job} --isolated")
+    assert f"{newest} came from the store" in resumed.read("stderr")
+    assert f"goes on from {newest}" in resumed.read("stderr")
+    assert read_losses(resumed.read())[-1].startswith("step 7/8")
+    finish(kernel)
+    succeed(kernel, waited)
+    assert (store / job / "step-0000000007.pt.json").exists()  # the new attempt's go there, too
+
+
+def test_a_store_that_is_none_is_refused_before_anything_is_opened(kernel: DrivenKernel) -> None:
+    run = kernel.run("%%choline --session nowhere --store nosuch://x\n1")
+    assert "no store that fsspec knows" in run.reply["evalue"]
+    assert "nowhere" not in succeed(kernel, "%choline status").read()
 
 
 def test_a_job_without_checkpoints_is_not_resumed(kernel: DrivenKernel) -> None:
