@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from choline_jupyter.session.checkpoint_record import Kept, list_kept
+from choline_jupyter.session.rent.meter import render_money
 
 
 def render_checkpoints(root: Path, job: str = "") -> str:
@@ -41,13 +42,13 @@ def _explain(kept: Kept) -> list[str]:
     facts: dict[str, Any] = {
         "job": record.get("job"),
         "where": record.get("where"),
-        "GPU": record.get("gpu") or "none that is known of",
+        "GPU": record.get("gpu") or record.get("offer") or "none that is known of",
         "code": str(record.get("code_digest", ""))[:12],
         "git commit": record.get("git") or "none",
         "parameters": ", ".join(f"{name}={value}" for name, value in (record.get("parameters") or {}).items())
         or "none",
         "environment": f"Python {record.get('python') or '?'}, {len(record.get('packages') or ())} packages",
         "files": f"{record.get('file_count', 0)} ({str(record.get('manifest', ''))[:12] or 'the folder itself'})",
-        "cost so far": "not known" if cost is None else f"{cost} USD",
+        "cost so far": "not known" if cost is None else render_money(cost),
     }
     return [f"The newest, {kept.path.name}:", *(f"  {name}: {value}" for name, value in facts.items())]

@@ -20,14 +20,18 @@ from choline_jupyter.session.checkpoint_record import Kept, list_kept
 from choline_jupyter.session.job_record import read_parameters
 from choline_jupyter.session.progress_record import Progress, draw_curve
 from choline_jupyter.session.progress_series import find_progress
+from choline_jupyter.session.rent.job_cost import find_job_cost
+from choline_jupyter.session.rent.meter import render_money
 from choline_jupyter.session.report import render_duration
 
 if TYPE_CHECKING:
     from choline_jupyter.ledger.event_store import EventStore
+    from choline_jupyter.model.session import SessionRow
+    from choline_jupyter.session.rent.fleet import Fleet
 
 _MOST = 30
 _TEXT = 40
-_SORTS = ("time", "loss", "duration")
+_SORTS = ("time", "loss", "duration", "cost")
 
 
 @dataclass(frozen=True)
@@ -53,35 +57,39 @@ class Run:
         return (self.job.ended_at or time.time()) - self.job.started_at if self.job.started_at else 0.0
 
 
-def list_runs(store: EventStore, root: Path, text: str = "", limit: int = _MOST) -> list[Run]:
+def list_runs(store: EventStore, fleet: Fleet, root: Path, text: str = "", limit: int = _MOST) -> list[Run]:
     """The newest runs that have the text in their name, code, state or place."""
     sessions = {row.id: row for row in store.list_sessions()}
     found = []
     for job in store.list_jobs(limit=1000):
         row = sessions.get(job.session)
-        where = f"{row.provider}, {row.machine}" if row else "-"
+        where = _describe_place(row)
         if text.lower() in f"{job.id} {job.name} {job.code} {job.state.value} {where}".lower():
-            found.append(make_run(store, root, job, where))
+            found.append(make_run(store, fleet, root, job))
         if len(found) == limit:
             break
     return found
 
 
-def make_run(store: EventStore, root: Path, job: JobRow, where: str) -> Run:
+def make_run(store: EventStore, fleet: Fleet, root: Path, job: JobRow) -> Run:
     """One job as a run."""
-    progress = find_progress(store, job.id)
+    row = next((row for row in store.list_sessions() if row.id == job.session), None)
+    progress, cost = find_progress(store, job.id), find_job_cost(fleet, row, job)
     folder = str((progress.checkpoint or {}).get("folder") or job.id)
     kept = list(list_kept(root, folder)) if folder == job.id or folder.startswith("j-") else []
-    gpu = str(kept[-1].record.get("gpu", "")) if kept else ""
-    return Run(job, where, progress, kept[-1] if kept else None, gpu)
+    gpu = str(kept[-1].record.get("gpu") or "") if kept else ""
+    where = _describe_place(row)
+    return Run(job, where, progress, kept[-1] if kept else None, gpu or cost.gpus, cost.usd)
 
 
 def sort_runs(runs: Sequence[Run], key: str) -> list[Run]:
-    """By `time` (newest first), `loss` (smallest first) or `duration` (longest first)."""
+    """By `time` (newest first), `loss` (smallest first), `duration` (longest first) or `cost` (highest first)."""
     if key not in _SORTS:
         raise RequestError(f"Runs cannot be sorted by {key!r:.40}.", f"Sort by {', '.join(_SORTS)}.")
     if key == "loss":
         return sorted(runs, key=lambda run: math.inf if run.best is None else run.best)
+    if key == "cost":
+        return sorted(runs, key=lambda run: -(run.cost or 0.0))
     return sorted(runs, key=lambda run: -run.seconds) if key == "duration" else list(runs)
 
 
@@ -114,9 +122,14 @@ def compare_runs(first: Run, second: Run) -> str:
     )
 
 
+def _describe_place(row: SessionRow | None) -> str:
+    return f"{row.provider}, {row.machine}" if row else "-"
+
+
 def _describe(run: Run) -> dict[str, Any]:
     return {
         "where": run.where, "GPU": run.gpu or "-", "state": run.job.state.value, "took": render_duration(run.seconds),
+        "cost": "not known" if run.cost is None else render_money(run.cost),
         "best loss": "-" if run.best is None else f"{run.best:.6g}", "last step": run.progress.find_last("step"),
     }  # fmt: skip
 
@@ -128,6 +141,6 @@ def _render_row(run: Run) -> tuple[str, ...]:
     shown = "-" if run.kept is None else run.kept.path.name if step is None else f"step {step:,}"
     return (
         job.id, when, render_duration(run.seconds), job.state.value, run.where, run.gpu or "-",
-        "-" if run.cost is None else f"{run.cost:.2f} USD", "-" if run.best is None else f"{run.best:.4g}",
+        "-" if run.cost is None else render_money(run.cost), "-" if run.best is None else f"{run.best:.4g}",
         draw_curve(values, 12), shown, job.name or " ".join(job.code.split())[:_TEXT],
     )  # fmt: skip

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.session.project import find_project
+from choline_jupyter.session.rent.fleet import Fleet
+from choline_jupyter.session.rent.job_cost import JobCost, find_job_cost
 from choline_jupyter.store.difference import list_codecs
 
 if TYPE_CHECKING:
@@ -36,9 +38,9 @@ def make_wish(row: SessionRow, job: str, more: dict[str, Any] | None) -> dict[st
 def describe_job(
     store: EventStore, row: SessionRow, packages: Collection[str], sync: FileSync, job: str
 ) -> dict[str, Any]:
-    """What stands beside each of its checkpoints. The cost is None where it is not known."""
+    """What stands beside each of its checkpoints: `cost` in USD since the job began, None where it is not known."""
     found = store.find_job(job)
-    files = sync.list_known()
+    files, cost = sync.list_known(), _find_cost(store.directory, row, found)
     return {
         "code_digest": found.code_digest if found else "",
         "parameters": read_parameters(found.code) if found else {},
@@ -47,7 +49,8 @@ def describe_job(
         "manifest": digest_manifest(files),
         "file_count": len(files),
         "where": f"{row.provider}, {row.machine}",
-        "cost": None,
+        "cost": None if cost.usd is None else round(cost.usd, 6),
+        "offer": cost.gpus,
     }
 
 
@@ -99,6 +102,14 @@ def find_commit(root: Path) -> str:
             if line.endswith(" " + name):
                 return line.split()[0]
     return ""
+
+
+def _find_cost(directory: Path, row: SessionRow, job: JobRow | None) -> JobCost:
+    fleet = Fleet(directory)
+    try:
+        return find_job_cost(fleet, row, job) if job else JobCost(None)
+    finally:
+        fleet.close()
 
 
 @functools.lru_cache(maxsize=64)

@@ -165,7 +165,7 @@ TABLE = Table(
         Option("keep", Kind.TEXT, "which checkpoints stay here (default: last=3,best=loss)", _RUN, "POLICY"),
         Option("checkpoint", Kind.LIST, "files that are checkpoints, too, whatever their names", _RUN, "PATTERN,..."),
         Option("store", Kind.TEXT, "checkpoints go there, too: s3://..., gs://..., file:///...", _RUN, "URL"),
-        Option("sort", Kind.TEXT, "by time, loss or duration", ("runs",), "KEY"),
+        Option("sort", Kind.TEXT, "by time, loss, duration or cost", ("runs",), "KEY"),
         Option("detach", Kind.FLAG, "start the job and return at once; it goes on by itself", _RUN),
         Option("trust", Kind.FLAG, "let what a rented machine shows run scripts and widgets here", _PLACE),
         Option("all", Kind.FLAG, "every session", ("stop",), instead_of="SESSION"),

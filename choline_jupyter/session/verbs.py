@@ -185,14 +185,14 @@ class Verbs:
 
     def _runs(self, request: VerbRequest, here: str) -> str:
         """A table; two jobs' names compare them."""
-        store, words = self._bridge.engine.store, request.positionals
+        store, words, fleet = self._bridge.engine.store, request.positionals, self._bridge.engine.tenancy.fleet
+        root = _find_root(here)
         jobs = [store.find_job(word) for word in words if word.startswith("j-")]
         if len(words) == 2 and all(jobs) and len(jobs) == 2:
-            first, second = (make_run(store, _find_root(here), job, "") for job in jobs if job)
+            first, second = (make_run(store, fleet, root, job) for job in jobs if job)
             return compare_runs(first, second)
-        return render_runs(
-            sort_runs(list_runs(store, _find_root(here), " ".join(words)), request.options.text("sort") or "time")
-        )
+        found = list_runs(store, fleet, root, " ".join(words))
+        return render_runs(sort_runs(found, request.options.text("sort") or "time"))
 
     def _resume(self, request: VerbRequest, here: str) -> str:
         raise RequestError(
