@@ -21,6 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@-]{0,200}\Z")
 _INSIDE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+=@-]{0,200}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _TEXT = 300
+_UNNOTED = "~"  # behind every job
 _PACKAGES = 5000
 
 
@@ -96,6 +97,20 @@ class Kept:
         value = self.record.get("at")
         return float(value) if isinstance(value, (int, float)) else 0.0
 
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Sorts as they were made, whatever the clocks of their machines said: by job (named by this machine's clock), session's
+        epoch, attempt and event. One that was written here and not announced yet is the newest.
+        """
+        told = self.record.get("order")
+        is_proper = isinstance(told, list) and len(told) == 3 and all(type(number) is int for number in told)
+        return (
+            str(self.record.get("job") or _UNNOTED),
+            *(told if is_proper and told else (0, 0, 0)),
+            self.at,
+            self.path.name,
+        )
+
     def find_metric(self, name: str) -> float | None:
         """A number that was saved with it; None for none, also for nan."""
         value = self.record.get("loss") if name == "loss" else (self.record.get("metrics") or {}).get(name)
@@ -114,7 +129,7 @@ def list_kept(root: Path, job: str = "") -> Iterator[Kept]:
                 kept = Kept(note.with_suffix(""), record if isinstance(record, dict) else {})
                 if "size" in kept.record and measure(kept.path) == kept.record["size"]:
                     found.append(kept)
-        yield from sorted(found, key=lambda kept: (kept.at, kept.path.name))
+        yield from sorted(found, key=lambda kept: kept.order)
 
 
 def measure(path: Path) -> int:

@@ -43,7 +43,7 @@ class CheckpointStore:
                     record = json.loads(self._fs.cat_file(path))
                     read_record(record, name.removesuffix(".json"), folder)
                     found.append(Kept(Path(name.removesuffix(".json")), record))
-        return sorted(found, key=lambda kept: (kept.at, kept.path.name))
+        return sorted(found, key=lambda kept: kept.order)
 
     def put(self, folder: str, kept: Kept) -> None:
         """Have a checkpoint of this machine there, whole; raises CorruptBlob where it is not what its record says."""

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from choline_jupyter.errors import CorruptBlob, DataError, HostError, NoRoom, RequestError
 from choline_jupyter.ledger.file_lock import FileLock
@@ -46,6 +46,15 @@ _READ = 1 << 20
 Describe = Callable[[str], dict[str, Any]]
 
 
+class _Coming(NamedTuple):
+    """One on its way; `order` is the place of its announcement: session's epoch, attempt, event."""
+
+    announced: Announced
+    job: str
+    keep: str | None
+    order: tuple[int, int, int]
+
+
 class Checkpoints:
     """`root` is the project's folder, `inbox` where pieces arrive; `describe(job)` says what its record is to hold besides.
 
@@ -64,7 +73,7 @@ class Checkpoints:
         self._connection, self._session, self._root, self._inbox = connection, session, root, inbox
         self._describe, self._tell = describe, tell
         self._tree = Tree(str(root))
-        self._waiting: list[tuple[Announced, str, str | None]] = []
+        self._waiting: list[_Coming] = []
         self._turn = asyncio.Lock()
         self._refused: set[str] = set()  # jobs that go on elsewhere
         self.uploads = Uploads(inbox.parent, root, tell)
@@ -80,13 +89,14 @@ class Checkpoints:
             self._tell(f"a checkpoint of that machine was not taken: {error}")
             return False
         keep = fact.get("keep")
-        self._waiting.append((announced, event.job, keep if isinstance(keep, str) else None))
+        order = (event.series.epoch, event.attempt, event.seq)
+        self._waiting.append(_Coming(announced, event.job, keep if isinstance(keep, str) else None, order))
         return True
 
     def refuse(self, job: str) -> None:
         """The job goes on on another machine: what this one still saves does not count."""
         self._refused.add(job)
-        self._waiting = [one for one in self._waiting if one[1] != job]
+        self._waiting = [one for one in self._waiting if one.job != job]
 
     async def bring(self) -> None:
         """Bring what waits; what goes wrong is told."""
@@ -96,7 +106,7 @@ class Checkpoints:
                 try:
                     while self._waiting:
                         # in their order each is a difference to one that is here; one that lags is better up to date
-                        await self._bring(*self._waiting.pop(0 if len(self._waiting) <= _BEHIND else -1))
+                        await self._bring(self._waiting.pop(0 if len(self._waiting) <= _BEHIND else -1))
                 finally:
                     lock.close()
 
@@ -108,8 +118,8 @@ class Checkpoints:
             pass
         return lock
 
-    async def _bring(self, announced: Announced, job: str, keep: str | None) -> None:
-        run = asyncio.get_running_loop().run_in_executor
+    async def _bring(self, coming: _Coming) -> None:
+        run, announced = asyncio.get_running_loop().run_in_executor, coming.announced
         try:
             if await run(None, self._is_here, announced):
                 self.uploads.add(announced.folder)
@@ -118,7 +128,7 @@ class Checkpoints:
             if not announced.is_home:
                 await run(None, self._check_room, announced)
                 received = await self._fetch(announced)
-            await run(None, self._commit, announced, job, keep, received)
+            await run(None, self._commit, coming, received)
             self.uploads.add(announced.folder)
         except Refused:
             pass  # it has been superseded over there
@@ -126,7 +136,9 @@ class Checkpoints:
             self._tell(f"checkpoint {announced.name} came damaged and was not kept")
         except (HostError, DataError, OSError, EntryError) as error:
             why = getattr(error, "strerror", None) or error
-            self._tell(f"checkpoint {announced.name} did not come home ({why}); `%choline pull {job}` tries again")
+            self._tell(
+                f"checkpoint {announced.name} did not come home ({why}); `%choline pull {coming.job}` tries again"
+            )
 
     async def _fetch(self, announced: Announced) -> int:
         """Have it in place; gives how many bytes that took."""
@@ -175,9 +187,10 @@ class Checkpoints:
                 self._tree.put_file(path, _verify(iter(lambda: file.read(_READ), b""), part), 0o600)
             source.unlink()
 
-    def _commit(self, announced: Announced, job: str, keep: str | None, received: int) -> None:
+    def _commit(self, coming: _Coming, received: int) -> None:
         """Its record makes it count; then those go that are not to be kept."""
-        record = make_record(announced, job, {**self._describe(job), "received": received})
+        announced, job, keep, order = coming
+        record = make_record(announced, job, {**self._describe(job), "received": received, "order": list(order)})
         text = json.dumps(record, indent=1).encode()
         self._tree.put_file(announced.path + ".json", [text], 0o600)
         try:

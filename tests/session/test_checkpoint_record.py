@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choline_jupyter.errors import RequestError
+from choline_jupyter.session.checkpoint_list import render_checkpoints
 from choline_jupyter.session.checkpoint_policy import Policy, choose_surplus, read_policy
 from choline_jupyter.session.checkpoint_record import Kept, list_kept, make_record, read_announced
 
@@ -110,3 +111,40 @@ def test_previews_and_noticed_files_count_by_themselves() -> None:
 def test_a_policy_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="not understood"):
         read_policy(text)
+
+
+def write_kept(root: Path, name: str, **record: Any) -> None:
+    folder = root / "checkpoints" / "j-1"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"x")
+    (folder / f"{name}.json").write_text(json.dumps({"size": 1, "sha256": "0" * 64, **record}))
+
+
+def test_a_clock_a_day_ahead_makes_none_the_newest(tmp_path: Path) -> None:
+    """The job's second machine is right, the first one's clock was a day ahead, and one of it jumped back."""
+    write_kept(tmp_path, "a", job="j-1", order=[1, 1, 10], at=86_400 + 10.0)
+    write_kept(tmp_path, "b", job="j-1", order=[1, 1, 20], at=20.0)
+    write_kept(tmp_path, "c", job="j-1", order=[2, 2, 5], at=30.0)
+    write_kept(tmp_path, "d", job="j-2", order=[1, 1, 3], at=15.0)  # resumed as another job
+    assert [kept.path.name for kept in list_kept(tmp_path, "j-1")] == ["a", "b", "c", "d"]
+    gone = choose_surplus(list(list_kept(tmp_path, "j-1")), read_policy("last=2"))
+    assert [kept.path.name for kept in gone] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"order": None},
+        {"order": ["x"]},
+        {"order": [1, 2, 3, 4]},
+        {"job": 7},
+        {"at": "soon"},
+        {"at": None, "new": {}},
+    ],
+)
+def test_a_record_of_another_version_is_listed(tmp_path: Path, record: dict[str, Any]) -> None:
+    write_kept(tmp_path, "a", **record)
+    write_kept(tmp_path, "b", job="j-1", order=[1, 1, 1], at=1.0)
+    assert {kept.path.name for kept in list_kept(tmp_path, "j-1")} == {"a", "b"}
+    assert "a" in render_checkpoints(tmp_path)
