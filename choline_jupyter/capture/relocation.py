@@ -95,6 +95,7 @@ class _Planner:
                 found.carried[name] = _measure(parts)
                 found.stateful.add(name)
         self._name_aliases()
+        self._name_settings()
         texts = [item.act["source"] for item in found.items if "source" in item.act]
         found.sources = "\n".join([*texts, *map(self._cells.find_code, found.cells)])
         return found
@@ -182,6 +183,15 @@ class _Planner:
             elif kind == "alias":
                 found.items.append(Item(name, {"do": "alias", "of": of}))
                 found.rewritten.add(name)
+
+    def _name_settings(self) -> None:
+        """Attributes that cells have set on modules, classes and functions, which are made anew without them."""
+        for number in self._list_others():
+            cell = self._cells.find_cell(number)
+            for path in cell.settings:
+                one = self._held.get(path.partition(".")[0])
+                if one and one.kind in ("module", "definition", "import") and not any(path in e for e in cell.effects):
+                    self._found.lost[path] = "set by a cell: set it again"
 
     def _imagine(self) -> dict[str, object]:
         """What the rule for slices asks of a value: whether it is a module, can be changed, is gone through."""

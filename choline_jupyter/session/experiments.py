@@ -64,6 +64,8 @@ def list_runs(store: EventStore, fleet: Fleet, root: Path, text: str = "", limit
     for job in store.list_jobs(limit=1000):
         row = sessions.get(job.session)
         where = _describe_place(row)
+        if not job.code:  # names that were fetched, a session that moved
+            continue
         if text.lower() in f"{job.id} {job.name} {job.code} {job.state.value} {where}".lower():
             found.append(make_run(store, fleet, root, job))
         if len(found) == limit:

@@ -138,7 +138,7 @@ def test_verbs(
             "qqq",
             UnknownVerb,
             "no verb 'qqq'",
-            "status, attach, logs, get, interrupt, stop, files, runs, rerun, checkpoints, resume, pull, offers",
+            "status, attach, logs, get, interrupt, stop, files, runs, rerun, checkpoints, resume, move, pull, offers",
         ),
         ("''", UnknownVerb, "no verb ''", "The verbs are"),
         ("--session x", UnknownOption, "no option '--session'", "--session goes with %%choline or SCRIPT"),

@@ -96,11 +96,13 @@ for step in range(5):
 
 
 def test_what_cannot_be_had_is_said(kernel: DrivenKernel) -> None:
-    succeed(kernel, "%%choline --session asked\nimport threading\nkept = 1\nlock = threading.Lock(); 1 / 1")
+    succeed(kernel, "%%choline --session asked\nimport threading\nkept = 1\nlock = threading.Lock()")
+    succeed(kernel, "%%choline\nimport string\nstring.mine = 3\nclass Config: rate = 1\nConfig.rate = 2")
     kernel.run("%%choline\nlock = threading.Lock()\n1 / 0")
     table = read_table(succeed(kernel, "%choline move --session fresh").read())
     assert table["lock"].startswith("lost")
     assert "which failed" in table["lock"]
+    assert table["string.mine"] == table["Config.rate"] == "lost                set by a cell: set it again"
     assert succeed(kernel, "%%choline\nkept").read_result() == "1"
     succeed(kernel, "%choline stop --yes")
 
