@@ -89,6 +89,15 @@ def test_a_broken_one_is_never_the_newest(folder: Path, harm: str) -> None:
     assert resume().step == 0
 
 
+def test_one_of_another_version_is_an_error_of_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as later:
+        later.setattr("choline_jupyter.training.checkpoints._FORMAT", 99)
+        checkpoint(1, value=torch.ones(3))
+        finish()
+    with pytest.raises(ValueError, match="was written by another version of choline"):
+        resume()
+
+
 def test_only_the_last_stay(folder: Path) -> None:
     for step in range(6):
         checkpoint(step, value=step)
