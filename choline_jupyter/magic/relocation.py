@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,8 @@ class Move:
             sys.stdout.write(render_relocation(moved, past) + "\n")
             self._take_leave(old)
         except BaseException as error:
-            self._bridge.call(self._bridge.engine.stop(new.row))
+            with suppress(CholineError):  # what is left of it is among what still costs money
+                self._bridge.call(self._bridge.engine.stop(new.row))
             if isinstance(error, CholineError):
                 raise self._explain(old, error) from None
             raise
@@ -75,6 +77,11 @@ class Move:
     def _check(self, old: LiveSession, spec: SessionSpec) -> None:
         if spec.matches(old.row):
             raise RequestError("The session is there already.", "Say where it is to go: --gpu, --host, --isolated.")
+        if not spec.rent and any(spec.matches(row) for row in self._bridge.engine.store.list_sessions()):
+            raise RequestError(
+                f"There is a session {spec.name} on {spec.machine}, and the names of the two would mix.",
+                "Stop it, or give another name: --session NAME.",
+            )
         if spec.ranks > 1 or old.ranks > 1:
             raise RequestError(
                 "A session of several ranks cannot be moved.", "Open another one with --ranks, and run its cells there."

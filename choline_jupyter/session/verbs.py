@@ -177,7 +177,9 @@ class Verbs:
         if not announced:
             return f"Job {job.id} has written no file into the project's folder."
         session = self._call(engine.join(row, follow=False))
-        return "\n".join(self._call(session.pull(announced)))
+        said = self._call(session.pull(announced))
+        session.checkpoints.uploads.wait()
+        return "\n".join([*said, *session.files.take_notices()])
 
     def _checkpoints(self, request: VerbRequest, here: str) -> str:
         job = request.positionals[0] if request.positionals else ""

@@ -126,6 +126,34 @@ def test_a_move_that_fails_leaves_the_session(kernel: DrivenKernel) -> None:
     succeed(kernel, "%choline stop --yes")
 
 
+def test_one_that_fails_when_the_new_one_is_there_ends_that(kernel: DrivenKernel) -> None:
+    succeed(kernel, "%%choline --session stays\nx = 6")
+    succeed(
+        kernel,
+        """
+import choline_jupyter.magic.relocation as _relocation
+from choline_jupyter.errors import ConnectionLost as _Lost
+_fill = _relocation.Move._fill
+def _fail(*arguments): raise _Lost("The machine went away.", "Try another one.")
+_relocation.Move._fill = _fail
+""",
+    )
+    run = kernel.run("%choline move --session gone")
+    succeed(kernel, "_relocation.Move._fill = _fill")
+    assert "was not moved, it is still on this machine: The machine went away." in run.reply["evalue"]
+    assert "gone" not in [line.split()[0] for line in succeed(kernel, "%choline status").read().splitlines() if line]
+    assert succeed(kernel, "%%choline\nx").read_result() == "6"
+
+
+def test_two_sessions_do_not_become_one(kernel: DrivenKernel) -> None:
+    succeed(kernel, "%%choline --session first\nx = 1")
+    succeed(kernel, "%%choline --session second\nx = 2")
+    assert "would mix" in kernel.run("%choline move --session first").reply["evalue"]
+    assert succeed(kernel, "%%choline --session first\nx").read_result() == "1"
+    for name in ("first", "second"):
+        succeed(kernel, f"%choline stop {name} --yes")
+
+
 def test_a_session_at_work_is_not_moved(kernel: DrivenKernel) -> None:
     succeed(kernel, "%%choline --detach --session busy\nimport time\nwhile True: time.sleep(0.1)")
     assert "still runs there" in kernel.run("%choline move --session calm").reply["evalue"]
