@@ -7,15 +7,19 @@ import io
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from choline_jupyter.agent.blob_folder import BlobFolder
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.model.names import make_identifier
+from choline_jupyter.session.checkpoint_uploads import note_store
 from choline_jupyter.session.live import LiveSession
 from choline_jupyter.store.difference import list_codecs, write_difference
 from choline_jupyter.store.tensor_map import Span
@@ -74,6 +78,20 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+class Stuck(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """A store that takes nothing until it is let go."""
+
+    protocol = "stuck"
+    gate = threading.Event()
+
+    def _open(self, path: str, mode: str = "rb", **more: Any) -> Any:
+        self.gate.wait(60)
+        return super()._open(path, mode, **more)
+
+
+fsspec.register_implementation("stuck", Stuck, clobber=True)
+
+
 @pytest.fixture
 def machine(home: Isolation, client: EngineClient) -> Machine:
     return Machine(home, client)
@@ -129,3 +147,17 @@ def test_a_link_in_the_place_of_the_folder_is_not_followed(machine: Machine, tmp
     machine.folder.symlink_to(tmp_path / "elsewhere")
     machine.announce(machine.make_difference())
     assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == BEFORE
+
+
+def test_a_store_that_hangs_delays_nothing(machine: Machine) -> None:
+    Stuck.gate.clear()
+    note_store(machine.client.engine.directory, machine.job, "stuck://bucket", None)
+    assert machine.announce(machine.make_difference()) == ""
+    assert (machine.folder / "new.pt").read_bytes() == machine.new
+    machine.client.call(machine.session.finish_fetches())
+    uploads = machine.session.checkpoints.uploads
+    assert not uploads.wait(0)
+    Stuck.gate.set()
+    assert uploads.wait(60)
+    assert [path for path in Stuck.store if path.endswith(f"/{machine.job}/new.pt.json")]
+    Stuck.store.clear()
