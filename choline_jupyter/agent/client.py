@@ -134,10 +134,14 @@ class Client:
         return {}
 
     async def _limit(self, frame: Frame) -> dict[str, Any]:
-        watch = self._supervisor.watch
+        """How long the machine may live; with `touch` its lease, and that of the `session` named, begins anew."""
+        watch, hosted = self._supervisor.watch, self._supervisor.sessions.get(str(frame.header.get("session")))
         if frame.header.get("touch"):
             watch.touch()
-        await _in_thread(watch.limit, *(float(frame.header[key]) for key in ("left", "lease", "hold")))
+            if hosted:
+                hosted.quiet_since = time.monotonic()
+        if "left" in frame.header:
+            await _in_thread(watch.limit, *(float(frame.header[key]) for key in ("left", "lease", "hold")))
         return {"armed": watch.is_armed}
 
     async def _relay(self, frame: Frame) -> dict[str, Any]:
@@ -161,7 +165,7 @@ class Client:
         return {"ending": self._supervisor.retire()}
 
     async def _status(self, frame: Frame) -> dict[str, Any]:
-        return self._supervisor.describe()
+        return {**self._supervisor.describe(), "left": self._supervisor.watch.find_left()}
 
     async def _follow(self, frame: Frame) -> dict[str, Any]:
         session = frame.header["session"]

@@ -71,6 +71,10 @@ class Watch:
             return idle
         return self._end if self._is_busy else min(self._end, idle)
 
+    def find_left(self) -> Optional[float]:
+        """Seconds until then; None where nothing would end the machine."""
+        return max(0.0, self.find_end() - find_uptime()) if self.is_armed else None
+
     def find_reason(self) -> str:
         """Why sessions are to end now; empty while they need not."""
         if not self.is_armed or find_uptime() < self.find_end() - _NOTICE:

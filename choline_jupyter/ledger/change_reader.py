@@ -64,6 +64,11 @@ class ChangeReader:
             rows += self._database.fetch(f"{JOBS.select} WHERE id IN ({marks})", part)
         return [JOBS.decode(row) for row in rows]
 
+    def list_jobs_before(self, created_at: float, limit: int) -> list[JobRow]:
+        """Jobs that were made before that time, newest first."""
+        statement = f"{JOBS.select} WHERE created_at < ? ORDER BY created_at DESC, id DESC LIMIT ?"
+        return [JOBS.decode(row) for row in self._database.fetch(statement, (created_at, limit))]
+
     def list_open_jobs(self) -> list[JobRow]:
         """The jobs that have not ended, as far as is known here."""
         return [JOBS.decode(row) for row in self._database.fetch(f"{JOBS.select} WHERE state IN ('queued', 'running')")]

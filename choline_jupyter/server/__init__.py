@@ -27,7 +27,8 @@ _ACTIONS = 4  # that may wait for machines at the same time
 def load(app: ServerApp) -> None:
     """Add choline's routes to the server `app`, below its base URL, and its news to the server's events."""
     record, reading = Record(), Reading("choline-reading")
-    app.web_app.settings[SETTING] = Shared(record, reading, Reading("choline-acting", _ACTIONS))
+    acting, counting = Reading("choline-acting", _ACTIONS), Reading("choline-counting")
+    app.web_app.settings[SETTING] = Shared(record, reading, acting, counting)
     base_url = app.web_app.settings["base_url"]
     handlers = [(url_path_join(base_url, "choline", "api", path), handler) for path, handler in ROUTES]
     app.web_app.add_handlers(".*$", handlers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,15 +29,20 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 SETTING = "choline"
+_DIGITS = 30
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What the handlers of one server share; `acting` waits for machines, `reading` for this one's disk."""
+    """What the handlers of one server share; `acting` waits for machines, `reading` for this one's disk.
+
+    `counting` reads the ledger: one that is locked holds up nothing but what is said of money.
+    """
 
     record: Record
     reading: Reading
     acting: Reading
+    counting: Reading
 
 
 class RecordHandler(APIHandler):
@@ -88,6 +94,13 @@ class RecordHandler(APIHandler):
                 return row
         raise make_refusal(UnknownSession(f"There is no session {id}.", "`choline status` lists them."))
 
+    async def count(self, function: Callable[..., Result], *values: Any) -> Result:
+        """Call a function with the fleet first, where it may wait for the ledger."""
+        try:
+            return await self.shared.counting.call(lambda: function(self.shared.record.fleet, *values))
+        except (StoreError, CholineError, ValueError) as error:
+            raise make_refusal(error) from None
+
     def answer(self, content: dict[str, Any]) -> None:
         """Finish with JSON."""
         self.finish(json.dumps(content))
@@ -102,3 +115,11 @@ def make_refusal(error: Exception) -> HTTPError:
     if isinstance(error, asyncio.TimeoutError):
         return HTTPError(504, "The machine has not answered in time.")
     return HTTPError(409 if isinstance(error, CholineError) else 400, str(error))
+
+
+def read_seconds(text: str) -> float:
+    """A time in seconds since the epoch, as a query has it; raises ValueError."""
+    seconds = float(text) if len(text) < _DIGITS else math.nan
+    if not math.isfinite(seconds):
+        raise ValueError(f"{text[:_DIGITS]!r} is no time")
+    return seconds

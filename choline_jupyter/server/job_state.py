@@ -1,4 +1,4 @@
-"""A job as the panel shows it: its row, where its notebook is, how far it is, the end of what it has printed.
+"""A job as the panel shows it: its row, its notebook, how far it is, what it takes, the end of what it has printed.
 
 Called by the routes in the reading thread. Everything here is data for text nodes; the front end makes no HTML of it.
 """
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.model.event import Event, Kind
-from choline_jupyter.server.printed import read_losses, read_progress, read_tail
+from choline_jupyter.server.job_progress import describe_progress
+from choline_jupyter.server.printed import read_tail
+from choline_jupyter.server.rank_state import describe_ranks, is_telemetry
 from choline_jupyter.server.record import clip
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _CODE = 200  # characters of the code in a list
 _EVENTS = 200  # events that are read for the end of the output
+_METRICS = 500
 _LINES = 12
 
 
@@ -45,10 +48,11 @@ def describe_job(row: JobRow, root: str) -> dict[str, Any]:
 
 
 def describe_output(store: EventStore, row: JobRow) -> dict[str, Any]:
-    """How far a job is and what it has printed last."""
-    events = store.read_last(row.id, (Kind.STREAM, Kind.RESULT, Kind.ERROR), _EVENTS)
-    text = join_text(events)
-    return {"tail": read_tail(text, _LINES), "progress": read_progress(text), "losses": read_losses(text)}
+    """How far a job is, what it takes of its machine, and what it has printed last."""
+    text = join_text(store.read_last(row.id, (Kind.STREAM, Kind.RESULT, Kind.ERROR), _EVENTS))
+    metrics = [(event, _read(event)) for event in store.read_last(row.id, (Kind.METRIC,), _METRICS)]
+    logged = [event for event, fact in metrics if not is_telemetry(fact)]
+    return {"tail": read_tail(text, _LINES), "ranks": describe_ranks(metrics), **describe_progress(logged, text)}
 
 
 def find_contents_path(notebook: str, root: str) -> str:
@@ -69,10 +73,16 @@ def join_text(events: list[Event]) -> str:
     return "".join(_read_text(event) for event in events)
 
 
-def _read_text(event: Event) -> str:
+def _read(event: Event) -> dict[str, Any]:
     try:
-        content = event.read_content()
+        return event.read_content()
     except ValueError:  # a stranger's
+        return {}
+
+
+def _read_text(event: Event) -> str:
+    content = _read(event)
+    if not content:
         return ""
     if event.kind is Kind.STREAM:
         return str(content.get("text", ""))

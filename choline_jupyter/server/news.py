@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from choline_jupyter.ledger.event_store import FILE_NAME
+from choline_jupyter.ledger.ledger import FILE_NAME as LEDGER_NAME
 from choline_jupyter.ledger.location import find_data_directory
 from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.server.disk_watch import DiskWatch
@@ -37,10 +38,11 @@ SCHEMA = {
     "properties": {
         "jobs": {"type": "array", "items": {"type": "string"}, "title": "Jobs with a changed row or new events"},
         "sessions": {"type": "boolean", "title": "Whether a session has changed"},
+        "money": {"type": "boolean", "title": "Whether the ledger has changed"},
     },
     "required": ["jobs", "sessions"],
 }
-_FILES = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-journal")
+_FILES, _LEDGER = ([name, f"{name}-wal", f"{name}-journal"] for name in (FILE_NAME, LEDGER_NAME))
 _QUIET = 1.0
 _KEEPER_AFTER = 10.0  # seconds that a job has been open; short ones are not worth a process
 
@@ -50,7 +52,7 @@ class News:
 
     def __init__(self, record: Record, reading: Reading, emit: Callable[..., object]) -> None:
         self._record, self._reading, self._emit = record, reading, emit
-        self._watch: DiskWatch | None = None
+        self._watches: list[DiskWatch] = []
         self._mark: Mark | None = None
         self._open: set[str] = set()
         self._sessions: list[SessionRow] = []
@@ -63,15 +65,16 @@ class News:
         """Tell of what changes from now on. A record that cannot be read is looked at again when it changes."""
         with suppress(StoreError):
             folder = await self._reading.call(lambda: find_data_directory().path)
-            self._watch = DiskWatch(folder, _FILES, self._note_change)
-            self._watch.start()
+            self._watches = [DiskWatch(folder, _FILES, self._note_change), DiskWatch(folder, _LEDGER, self._tell_money)]
+            for watch in self._watches:
+                watch.start()
             await self._reading.call(self._remember)
             self._ensure_keeper()
 
     def close(self) -> None:
         """Tell no more."""
-        if self._watch:
-            self._watch.close()
+        for watch in self._watches:
+            watch.close()
         for timer in filter(None, (self._guard, self._later)):
             timer.cancel()
 
@@ -86,6 +89,10 @@ class News:
         """Now, and once more when all is quiet: who writes may have been held up before its commit could be seen."""
         self.look()
         self._look_later()
+
+    def _tell_money(self) -> None:
+        """Who wants to know reads the ledger; that something was written is all that is known here."""
+        self._emit(data={"jobs": [], "sessions": False, "money": True})
 
     def _look_later(self) -> None:
         if self._later:

@@ -1,7 +1,7 @@
-"""The local record as the server reads it: the event store, opened when it is first wanted.
+"""The local record as the server reads it: the event store and the ledger, opened when they are first wanted.
 
-Called by the handlers and by `server.news`, always from the one thread that `Reading` owns: SQLite may wait for a lock,
-and the server's loop must not. Promise: a record that cannot be read (locked, damaged, of a newer choline) costs one
+Called by the handlers and by `server.news`, each file always from the one thread of a `Reading`: SQLite may wait for a
+lock, and the server's loop must not. Promise: a record that cannot be read (locked, damaged, of a newer choline) costs one
 sentence per request, and is tried again at the next.
 """
 
@@ -14,16 +14,18 @@ from typing import Any, ParamSpec, TypeVar
 
 from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.ledger.location import find_data_directory
+from choline_jupyter.session.rent.fleet import Fleet
 
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
 
 
 class Record:
-    """The event store of this user. `store` raises StoreError."""
+    """The event store and the ledger of this user. `store` raises StoreError, and so do the fleet's methods."""
 
     def __init__(self) -> None:
         self._store: EventStore | None = None
+        self._fleet: Fleet | None = None
 
     @property
     def store(self) -> EventStore:
@@ -31,6 +33,13 @@ class Record:
         if self._store is None:
             self._store = EventStore(find_data_directory().path)
         return self._store
+
+    @property
+    def fleet(self) -> Fleet:
+        """What is rented; looking at it makes no ledger."""
+        if self._fleet is None:
+            self._fleet = Fleet(find_data_directory().path)
+        return self._fleet
 
     @property
     def notice(self) -> str:
@@ -42,6 +51,9 @@ class Record:
         if self._store:
             self._store.close()
             self._store = None
+        if self._fleet:
+            self._fleet.close()
+            self._fleet = None
 
 
 class Reading:

@@ -15,9 +15,10 @@ from jupyter_server.base.handlers import APIHandler
 
 import choline_jupyter
 from choline_jupyter.model.session import Trust
-from choline_jupyter.server.handlers import RecordHandler
+from choline_jupyter.server.handlers import RecordHandler, read_seconds
 from choline_jupyter.server.job_state import describe_job, describe_output, find_notebook
 from choline_jupyter.server.messages import read_page
+from choline_jupyter.server.money_routes import MONEY_ROUTES
 from choline_jupyter.server.session_state import ask_agents, describe_life, describe_session
 from choline_jupyter.session.keeping import find_keeper
 
@@ -55,6 +56,19 @@ class StateHandler(RecordHandler):
             "notice": self.shared.record.notice,
             "keeper": find_keeper(),
         }
+
+
+class HistoryHandler(RecordHandler):
+    """`GET history?before=SECONDS`: a page of the jobs that were made before that time, newest first."""
+
+    @tornado.web.authenticated
+    async def get(self) -> None:
+        before = self.get_query_argument("before")
+        self.answer(await self.read(lambda store: self._read(store, read_seconds(before))))
+
+    def _read(self, store: EventStore, before: float) -> dict[str, Any]:
+        jobs = store.changes.list_jobs_before(before, _LISTED + 1)
+        return {"jobs": [_describe(store, row, self.root) for row in jobs[:_LISTED]], "more": len(jobs) > _LISTED}
 
 
 class SessionsHandler(RecordHandler):
@@ -128,6 +142,16 @@ class InterruptHandler(RecordHandler):
         self.answer({"interrupted": id})
 
 
+class LeaseHandler(RecordHandler):
+    """`POST sessions/ID/lease`: the user is still there: the lease of a session, and of its machine, begins anew."""
+
+    @tornado.web.authenticated
+    async def post(self, id: str) -> None:
+        row = await self.find_session(id)
+        await self.act(lambda bridge: bridge.engine.extend(row))
+        self.answer({"extended": id})
+
+
 class StopHandler(RecordHandler):
     """`POST sessions/ID/stop`: end a session and what runs in it; answers when nothing of it runs any more."""
 
@@ -147,9 +171,12 @@ ROUTES: list[tuple[str, type[APIHandler]]] = [
     ("version", VersionHandler),
     ("state", StateHandler),
     ("sessions", SessionsHandler),
+    (f"sessions/{_ID}/lease", LeaseHandler),
     (f"sessions/{_ID}/stop", StopHandler),
     ("jobs", JobsHandler),
     (f"jobs/{_ID}/events", EventsHandler),
     (f"jobs/{_ID}/interrupt", InterruptHandler),
     ("cells", CellsHandler),
+    ("history", HistoryHandler),
+    *MONEY_ROUTES,
 ]

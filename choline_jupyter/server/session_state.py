@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from choline_jupyter.errors import CholineError
 from choline_jupyter.server.job_state import find_contents_path
 
 if TYPE_CHECKING:
@@ -53,11 +54,12 @@ def describe_life(row: SessionRow, agents: Agents) -> dict[str, Any]:
         return {"id": row.id, "life": "unhosted"}
     life = "running" if hosted["running"] else "idle" if hosted["alive"] else "ended"
     facts = {key: hosted.get(key) for key in ("running", "since", "lease", "quiet", "created")}
-    return {"id": row.id, "life": life, "waiting": len(hosted["queue"]), **facts}
+    # How long a rented machine lives as things stand: its lease, its deadline or its budget ends it first.
+    return {"id": row.id, "life": life, "waiting": len(hosted["queue"]), "left": agent.get("left"), **facts}
 
 
 async def _ask(engine: Engine, provider: str, machine: str) -> dict[str, Any] | None:
     try:
         return await asyncio.wait_for(engine.describe(provider, machine), _PATIENCE)
-    except asyncio.TimeoutError:
+    except (CholineError, asyncio.TimeoutError):  # of a rented one that is gone, too
         return None

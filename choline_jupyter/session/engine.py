@@ -116,6 +116,14 @@ class Engine:
         """Have a rented session's machine live by other limits from now on. Raises CholineError."""
         await self.tenancy.limit(session.row.machine, limits, session.connection)
 
+    async def extend(self, row: SessionRow) -> None:
+        """Have a session's lease begin anew, its rented machine's as well. Raises CholineError."""
+        connection = await self._connect(row.provider, row.machine, Access(False, self.prompts.ask))
+        if _is_rented(row.provider):
+            await self.tenancy.extend(row.machine, connection)
+        else:
+            await connection.request(Type.LIMIT, {"session": row.id, "touch": True})
+
     async def forward(self, row: SessionRow, port: int) -> str:
         """Have a port of a session's machine answer here; returns the URL. Raises CholineError."""
         forward = self._forwards.setdefault((row.id, port), Forward(await self._reach(row), port))

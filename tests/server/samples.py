@@ -15,9 +15,12 @@ from choline_jupyter.wire.record import decode_record, encode_record
 SERIES = Series("s-one", 1, 0)
 
 
-def save_session(store: EventStore, trust: Trust = Trust.OWN, name: str = "training") -> None:
+def save_session(
+    store: EventStore, trust: Trust = Trust.OWN, name: str = "training", provider: str = "local",
+    machine: str = "this machine",
+) -> None:  # fmt: skip
     state = SessionState.READY
-    store.save_session(SessionRow("s-one", name, "local", "this machine", "/work", 1, state, time.time(), trust))
+    store.save_session(SessionRow("s-one", name, provider, machine, "/work", 1, state, time.time(), trust))
 
 
 def save_job(store: EventStore, id: str = "j-one", state: JobState = JobState.RUNNING, **fields: Any) -> None:

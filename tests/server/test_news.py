@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,10 @@ class Told:
         self._arrived.set()
 
     async def wait_for_job(self, job: str) -> None:
-        while not any(job in one["jobs"] for one in self.news):
+        await self.wait_for(lambda news: job in news["jobs"])
+
+    async def wait_for(self, condition: Callable[[dict[str, Any]], bool]) -> None:
+        while not any(map(condition, self.news)):
             self._arrived.clear()
             await asyncio.wait_for(self._arrived.wait(), 20)
 

@@ -1,8 +1,9 @@
 """What a cell takes of its machine, rank by rank: memory and time of the process, and of its GPU what NVML says.
 
-Made by `application` where there are several ranks or a GPU. Owns the thread `choline-telemetry`, which looks once a second
-while a cell runs and sleeps else. A cell of more than a second leaves one METRIC event behind, a long one one every ten
-seconds. NVML needs the package nvidia-ml-py in the session's environment; without it, and without a GPU, the rest is told.
+Made by `application`. Owns the thread `choline-telemetry`, which looks once a second while a cell runs and sleeps else. A
+cell of more than a second leaves one METRIC event behind, a long one one every two seconds at first and every ten later;
+each has the whole of the cell so far, and under `now` what has been since the event before. NVML needs the package
+nvidia-ml-py in the session's environment; without it, and without a GPU, the rest is told.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.model.event import Kind
 
 _PERIOD = 1.0
-_REPORT = 10
+_OFTEN, _REPORT = 2, 10  # samples between two reports: of the first twenty, of all others
+_BEGINNING = 20
 _DRIVER = "/proc/driver/nvidia/version"
 
 
@@ -67,7 +69,7 @@ class Telemetry:
                 if self._job and self._samples.is_due():
                     self._samples.gpu = self._gpu
                     self._samples.take()
-                    if self._samples.count % _REPORT == 0:
+                    if _is_told(self._samples.count):
                         self._tell(is_end=False)
 
     def _tell(self, is_end: bool) -> None:
@@ -84,6 +86,7 @@ class _Samples:
         self._began, self._cpu = time.monotonic(), _read_cpu()
         self._memory = 0
         self._seen: list[dict[str, Any]] = []
+        self._told, self._told_cpu, self._told_seen = self._began, self._cpu, 0
 
     def is_due(self) -> bool:
         """Whether the cell is old enough to be looked at: a wait may have begun in the one before."""
@@ -102,6 +105,16 @@ class _Samples:
         fact["cpu"] = round((_read_cpu() - self._cpu) / seconds, 3)
         if self.gpu and self._seen:
             fact["gpu"] = self.gpu.summarize(self._seen)
+        return {**fact, "now": self._describe_now()}
+
+    def _describe_now(self) -> dict[str, Any]:
+        """The same since it was told last; memory as it is now."""
+        at, cpu = time.monotonic(), _read_cpu()
+        fact: dict[str, Any] = {"memory": _read_memory()}
+        fact["cpu"] = round((cpu - self._told_cpu) / max(at - self._told, 1e-3), 3)
+        if self.gpu and self._seen:
+            fact["gpu"] = self.gpu.summarize(self._seen[self._told_seen :] or self._seen[-1:])
+        self._told, self._told_cpu, self._told_seen = at, cpu, len(self._seen)
         return fact
 
 
@@ -132,6 +145,10 @@ class _Gpu:
             values = [one[key] for one in seen if key in one]
             fact.update({key: round(sum(values) / len(values), 3)} if values else {})
         return fact
+
+
+def _is_told(count: int) -> bool:
+    return count % (_OFTEN if count <= _BEGINNING else _REPORT) == 0
 
 
 def find_gpu(rank: int) -> Optional[_Gpu]:

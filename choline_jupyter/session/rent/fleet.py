@@ -130,10 +130,10 @@ class Fleet:
 
     def find_cost_since(self, since: float) -> Cost:
         """What all instances have cost since then; one that is older counts with what came later only."""
-        total = Cost()
+        total, accounts = Cost(), self.ledger.money.read_accounts()
         for row in self.ledger.list_instances():
             if row.ended_at is None or row.ended_at >= since:
-                total = total.plus(self._find_part(row, since))
+                total = total.plus(self._find_part(row, since, accounts))
         return total
 
     def find_reserved(self) -> float:
@@ -162,10 +162,10 @@ class Fleet:
             return accounts.periods.get(row.id, ()), accounts.moved.get(row.id, (0, 0))
         return self.ledger.money.list_periods(row.id), self.ledger.money.find_transfer(row.id)
 
-    def _find_part(self, row: InstanceRow, since: float) -> Cost:
-        money = self.ledger.money
-        periods = [period._replace(since=max(period.since, since)) for period in money.list_periods(row.id)]
-        moved = money.find_transfer(row.id) if row.created_at >= since else (0, 0)
+    def _find_part(self, row: InstanceRow, since: float, accounts: Accounts) -> Cost:
+        noted, moved = self._read(row, accounts)
+        periods = [period._replace(since=max(period.since, since)) for period in noted]
+        moved = moved if row.created_at >= since else (0, 0)
         return measure_cost(periods, moved, read_price(row), max(self.clock(), since))
 
 

@@ -71,10 +71,10 @@ def rank(
         for offer in offers
         if fits(offer, wish)
     ]
-    return sorted(ranked, key=_order)
+    return sorted(ranked, key=order)
 
 
-def _order(one: Ranked) -> tuple[float | str, ...]:
+def order(one: Ranked) -> tuple[float | str, ...]:
     """Where credit pays for the whole run, what it takes of the credit decides."""
     gross = sum(amount for what, amount in one.parts if what != "credit")
     return (one.failures, round(one.total, 6), gross, -(one.offer.reliability or 0), one.offer.name)

@@ -94,6 +94,10 @@ class Tenancy:
         await self.fleet.run(self._limit, self._find(label), limits)
         await self._tell(self._find(label), connection)
 
+    async def extend(self, label: str, connection: Connection) -> None:
+        """Its lease begins anew. Raises CholineError."""
+        await self._tell(await self.fleet.run(self._find, label), connection)
+
     def _limit(self, machine: InstanceRow, limits: Limits | None) -> None:
         """A budget can only be lowered."""
         if limits:
@@ -106,7 +110,7 @@ class Tenancy:
 
     async def _send(self, machine: InstanceRow, connection: Connection, *, is_act: bool) -> Answer:
         left = await self.fleet.run(self.fleet.find_left, machine)
-        wish = {"left": left, "lease": machine.lease, "hold": machine.hold, "touch": is_act}
+        wish = {"left": left, "lease": machine.lease, "hold": machine.hold, "touch": is_act, "session": machine.session}
         return connection.ask(Type.LIMIT, wish)
 
     def find_contact(self, label: str) -> Contact:
