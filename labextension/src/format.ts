@@ -41,3 +41,19 @@ export function summarise(code: string): string {
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
+
+/** `$1.20`; of less than a cent as much as can be told. */
+export function formatMoney(amount: number): string {
+  return `$${amount.toFixed(amount >= 0.01 || amount === 0 ? 2 : 4)}`;
+}
+
+/** `31.2 GB` of so many bytes. */
+export function formatBytes(bytes: number): string {
+  const [size, unit] = bytes >= 1e9 ? [1e9, 'GB'] : [1e6, 'MB'];
+  return `${(bytes / size).toFixed(bytes >= 1e10 || size === 1e6 ? 0 : 1)} ${unit}`;
+}
+
+/** `87 %`. */
+export function formatShare(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}

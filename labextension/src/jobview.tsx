@@ -1,5 +1,5 @@
 import React from 'react';
-import { baseName, formatAmount, formatDuration, summarise } from './format';
+import { baseName, formatAmount, formatDuration, formatMoney, summarise } from './format';
 import { Sparkline } from './sparkline';
 import { IJob, IProgress, isOpen } from './types';
 
@@ -41,7 +41,8 @@ export function Progress({ progress, left }: { progress: IProgress; left: number
 
 /** How long a job has run, or ran. */
 export function describeTime(job: IJob, now: number): string {
-  return job.started === null ? '' : formatDuration((job.ended ?? now) - job.started);
+  const end = job.ended ?? (isOpen(job) ? now : null);
+  return job.started === null || end === null ? '' : formatDuration(end - job.started);
 }
 
 export function describeState(job: IJob): string {
@@ -68,11 +69,13 @@ function Details({ job, now }: { job: IJob; now: number }): JSX.Element {
 export function JobView(props: {
   job: IJob;
   where: string;
+  /** USD so far; null where nothing costs anything. */
+  cost: number | null;
   now: number;
   isUnfolded: boolean;
   actions: IJobActions;
 }): JSX.Element {
-  const { job, where, now, isUnfolded, actions } = props;
+  const { job, where, cost, now, isUnfolded, actions } = props;
   const title = job.name || summarise(job.code) || job.id;
   return (
     <li className="jp-choline-Item" data-job={job.id} data-state={job.state}>
@@ -103,6 +106,7 @@ export function JobView(props: {
           {describeState(job)}
         </span>
         <span>{describeTime(job, now)}</span>
+        {cost !== null && <span title="an estimate">{formatMoney(cost)}</span>}
         <span>{where}</span>
         {job.notebook && (
           <button

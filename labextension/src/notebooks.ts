@@ -52,7 +52,16 @@ function quote(text: string): string {
 }
 
 /** A new notebook with the example, open and ready to be run. */
-export async function openExample(app: JupyterFrontEnd): Promise<void> {
+export function openExample(app: JupyterFrontEnd): Promise<void> {
+  return openNotebook(app, EXAMPLE);
+}
+
+/** A new notebook with one cell below that which loads the extension. */
+export function openCell(app: JupyterFrontEnd, source: string): Promise<void> {
+  return openNotebook(app, [LOAD, source], 1);
+}
+
+async function openNotebook(app: JupyterFrontEnd, sources: string[], active = 0): Promise<void> {
   const model = await app.commands.execute('docmanager:new-untitled', { type: 'notebook' });
   const panel: NotebookPanel = await app.commands.execute('docmanager:open', {
     path: model.path,
@@ -63,9 +72,9 @@ export async function openExample(app: JupyterFrontEnd): Promise<void> {
   const shared = panel.content.model!.sharedModel;
   shared.transact(() => {
     shared.deleteCellRange(0, shared.cells.length);
-    EXAMPLE.forEach(source => shared.addCell({ cell_type: 'code', source }));
+    sources.forEach(source => shared.addCell({ cell_type: 'code', source }));
   });
-  panel.content.activeCellIndex = 0;
+  panel.content.activeCellIndex = active;
 }
 
 /** Put a cell for this session below the active one, and make sure that the extension is loaded above it. */
@@ -74,6 +83,24 @@ export function insertCell(panel: NotebookPanel, session: ISession): void {
   const line = writeLine(session, panel.context.localPath ?? panel.context.path);
   panel.content.activeCell?.model.sharedModel.setSource(`${line}\n`);
   ensureLoaded(panel.content);
+}
+
+/** Change the active cell's `%%choline` line, or give it one; where it is no code, a cell below it is made. */
+export function aimCell(panel: NotebookPanel, aim: (line: string) => string): void {
+  if (panel.content.activeCell?.model.type !== 'code') {
+    NotebookActions.insertBelow(panel.content);
+  }
+  const cell = panel.content.activeCell?.model.sharedModel;
+  if (cell) {
+    const source = cell.getSource();
+    cell.setSource(replaceLine(source, aim(findLine(source))));
+  }
+  ensureLoaded(panel.content);
+}
+
+/** The `%%choline` line of a cell, as short as can be where it has none. */
+export function findLine(source: string): string {
+  return /^%%choline(?![^\s])[^\n]*/.exec(source)?.[0] ?? '%%choline';
 }
 
 /** Put `%load_ext` on top unless some cell has it. */

@@ -1,41 +1,40 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
-import { IDisposable } from '@lumino/disposable';
+import { DisposableSet, IDisposable } from '@lumino/disposable';
 import { Message } from '@lumino/messaging';
 import React from 'react';
 import { cholineIcon } from './icon';
-import { IPanelActions, PanelView } from './panelview';
-import { RecordModel } from './recordmodel';
+import { IPanelActions, IPanelModels, PanelView } from './panelview';
 
 export const PANEL_ID = 'choline-panel';
 
-/** The sidebar's panel. It watches the record only while it is to be seen. */
+/** The sidebar's panel. It watches the record and the money only while it is to be seen. */
 export class Panel extends ReactWidget {
   constructor(
-    private _model: RecordModel,
+    private _models: IPanelModels,
     private _actions: IPanelActions
   ) {
     super();
     this.id = PANEL_ID;
     this.addClass('jp-choline-Panel');
     this.title.icon = cholineIcon;
-    this.title.caption = 'choline: sessions and jobs';
+    this.title.caption = 'choline: sessions, jobs, money';
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', 'choline');
   }
 
   protected render(): JSX.Element {
-    return <PanelView model={this._model} actions={this._actions} />;
+    return <PanelView models={this._models} actions={this._actions} />;
   }
 
   protected onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    this._watch ??= this._model.watch();
+    this._begin();
   }
 
   protected onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
     if (this.isVisible) {
-      this._watch ??= this._model.watch();
+      this._begin();
     }
   }
 
@@ -47,6 +46,10 @@ export class Panel extends ReactWidget {
   protected onBeforeDetach(message: Message): void {
     super.onBeforeDetach(message);
     this._release();
+  }
+
+  private _begin(): void {
+    this._watch ??= DisposableSet.from([this._models.record.watch(), this._models.money.watch()]);
   }
 
   private _release(): void {

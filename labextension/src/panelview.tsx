@@ -1,18 +1,41 @@
 import { UseSignal } from '@jupyterlab/ui-components';
-import React, { useEffect, useState } from 'react';
+import React, { memo, useEffect, useMemo, useRef, useState } from 'react';
+import { Budget } from './budgetview';
+import { formatMoney } from './format';
 import { IJobActions, JobView } from './jobview';
+import { sumHourly } from './money';
+import { MoneyModel } from './moneymodel';
+import { IOffer } from './moneytypes';
+import { OffersModel } from './offersmodel';
+import { Offers } from './offersview';
+import { Gpus } from './rankview';
 import { RecordModel } from './recordmodel';
-import { describePlace, ISessionActions, SessionView } from './sessionview';
+import { Section } from './section';
+import { describeMachine, describePlace, ISessionActions, MachineView, SessionView } from './sessionview';
 import { IJob, isOpen } from './types';
 import { Welcome } from './welcome';
+
+/** What the panel shows. */
+export interface IPanelModels {
+  record: RecordModel;
+  money: MoneyModel;
+  offers: OffersModel;
+}
 
 /** All that the panel can have done. */
 export interface IPanelActions extends ISessionActions, Omit<IJobActions, 'open'> {
   tryIt(): void;
   refresh(): void;
+  use(offer: IOffer): void;
 }
 
-/** The time, which goes on while something runs. */
+interface IProps {
+  models: IPanelModels;
+  actions: IPanelActions;
+  now: number;
+}
+
+/** The time, which goes on while something runs or costs. */
 function useNow(isRunning: boolean): number {
   const [now, setNow] = useState(Date.now() / 1000);
   useEffect(() => {
@@ -39,26 +62,27 @@ function useUnfolded(model: RecordModel): [(job: IJob) => boolean, (job: IJob) =
   return [isUnfolded, toggle];
 }
 
-function Section(props: { id: string; title: string; children: React.ReactNode }): JSX.Element {
-  const id = `jp-choline-${props.id}`;
+function Sessions({ models, actions, now }: IProps): JSX.Element {
+  const { record, money } = models;
+  const machines = money.money?.machines ?? [];
+  const told = money.toldAt;
+  const labels = new Set(record.sessions.map(session => session.machine));
+  const alone = machines.filter(machine => !labels.has(machine.label));
+  const hourly = sumHourly(machines);
   return (
-    <section aria-labelledby={id}>
-      <h2 id={id}>{props.title}</h2>
-      {props.children}
-    </section>
-  );
-}
-
-function Sessions({ model, actions, now }: { model: RecordModel; actions: IPanelActions; now: number }): JSX.Element {
-  return (
-    <Section id="sessions" title="Sessions">
-      {model.sessions.length === 0 && <p className="jp-choline-Hint">No session is open.</p>}
+    <Section id="sessions" title="Sessions" summary={hourly > 0 && `${formatMoney(hourly)}/h`}>
+      {record.sessions.length + alone.length === 0 && <p className="jp-choline-Hint">No session is open.</p>}
       <ul>
-        {model.sessions.map(session => (
+        {alone.map(machine => (
+          <MachineView key={machine.label} machine={machine} told={told} now={now} />
+        ))}
+        {record.sessions.map(session => (
           <SessionView
             key={session.id}
             session={session}
-            life={model.findLife(session.id)}
+            life={record.findLife(session.id)}
+            machine={machines.find(machine => machine.label === session.machine)}
+            told={told}
             now={now}
             actions={actions}
           />
@@ -68,62 +92,87 @@ function Sessions({ model, actions, now }: { model: RecordModel; actions: IPanel
   );
 }
 
-function Jobs({ model, actions, now }: { model: RecordModel; actions: IPanelActions; now: number }): JSX.Element {
-  const [isUnfolded, open] = useUnfolded(model);
-  const places = new Map(model.sessions.map(session => [session.id, describePlace(session)]));
+/** A job that has ended is drawn once: thousands of them stand still while one runs. */
+const Job = memo(JobView);
+
+function Jobs({ models, actions, now }: IProps): JSX.Element {
+  const { record, money } = models;
+  const [isUnfolded, open] = useUnfolded(record);
+  const newest = useRef(open);
+  newest.current = open;
+  const stable = useMemo(() => ({ ...actions, open: (job: IJob) => newest.current(job) }), [actions]);
+  const machines = new Map(money.money?.machines.map(machine => [machine.label, describeMachine(machine)]));
+  const places = new Map(
+    record.sessions.map(session => [session.id, machines.get(session.machine) ?? describePlace(session)])
+  );
+  const running = record.jobs.filter(isOpen).length;
   return (
-    <Section id="jobs" title="Jobs">
+    <Section id="jobs" title="Jobs" summary={running > 0 && `${running} open`}>
+      {record.jobs.length === 0 && <p className="jp-choline-Hint">No cell has run yet.</p>}
       <ul>
-        {model.jobs.map(job => (
-          <JobView
+        {record.jobs.map(job => (
+          <Job
             key={job.id}
             job={job}
             where={places.get(job.session) ?? ''}
-            now={now}
+            cost={money.findCost(job)}
+            now={isOpen(job) ? now : 0}
             isUnfolded={isUnfolded(job)}
-            actions={{ ...actions, open }}
+            actions={stable}
           />
         ))}
       </ul>
-      {model.hasMore && <p className="jp-choline-Hint">Older jobs: `choline status` and `choline logs JOB`.</p>}
+      {record.hasMore && (
+        <button type="button" className="jp-choline-Button" onClick={() => void record.fetchOlder()}>
+          Show older jobs
+        </button>
+      )}
     </Section>
   );
 }
 
-function Body({ model, actions }: { model: RecordModel; actions: IPanelActions }): JSX.Element {
-  const jobs = model.jobs;
-  const now = useNow(model.sessions.length > 0 || jobs.some(isOpen));
-  if (!model.isReady) {
-    return <p className="jp-choline-Hint">{model.problem ? '' : 'Looking …'}</p>;
+function Body({ models, actions }: Omit<IProps, 'now'>): JSX.Element {
+  const { record, money } = models;
+  const { jobs, sessions } = record;
+  const now = useNow(sessions.length > 0 || jobs.some(isOpen) || sumHourly(money.money?.machines ?? []) > 0);
+  if (!record.isReady) {
+    return <p className="jp-choline-Hint">{record.problem ? '' : 'Looking …'}</p>;
   }
-  if (jobs.length === 0 && model.sessions.length === 0) {
-    return <Welcome onTry={actions.tryIt} />;
-  }
+  const isFirst = jobs.length === 0 && sessions.length === 0 && !money.money?.machines.length;
   return (
     <>
-      <Sessions model={model} actions={actions} now={now} />
-      <Jobs model={model} actions={actions} now={now} />
+      {isFirst && <Welcome onTry={actions.tryIt} />}
+      {!isFirst && <Sessions models={models} actions={actions} now={now} />}
+      {!isFirst && <Jobs models={models} actions={actions} now={now} />}
+      {!isFirst && <Gpus jobs={jobs} />}
+      <Offers model={models.offers} onUse={actions.use} />
+      <Budget model={money} />
     </>
   );
 }
 
 /** The whole panel. What is wrong stands on top and is read out; the rest stays as it was last known. */
-export function PanelView({ model, actions }: { model: RecordModel; actions: IPanelActions }): JSX.Element {
+export function PanelView({ models, actions }: Omit<IProps, 'now'>): JSX.Element {
+  const { record, money } = models;
   return (
-    <UseSignal signal={model.changed}>
+    <UseSignal signal={record.changed}>
       {() => (
-        <div className="jp-choline-Body">
-          <div role="alert" className="jp-choline-Problem" hidden={!model.problem}>
-            {model.problem}
-            {model.problem && (
-              <button type="button" className="jp-choline-Button" onClick={actions.refresh}>
-                Try again
-              </button>
-            )}
-          </div>
-          {model.notice && <p className="jp-choline-Hint">{model.notice}</p>}
-          <Body model={model} actions={actions} />
-        </div>
+        <UseSignal signal={money.changed}>
+          {() => (
+            <div className="jp-choline-Body">
+              <div role="alert" className="jp-choline-Problem" hidden={!record.problem}>
+                {record.problem}
+                {record.problem && (
+                  <button type="button" className="jp-choline-Button" onClick={actions.refresh}>
+                    Try again
+                  </button>
+                )}
+              </div>
+              {record.notice && <p className="jp-choline-Hint">{record.notice}</p>}
+              <Body models={models} actions={actions} />
+            </div>
+          )}
+        </UseSignal>
       )}
     </UseSignal>
   );

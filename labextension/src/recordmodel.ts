@@ -3,7 +3,7 @@ import { DisposableDelegate, IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { INews, News } from './news';
 import { explain, request } from './request';
-import { IJob, ILife, ISession, IState } from './types';
+import { IHistory, IJob, ILife, ISession, IState } from './types';
 
 /** Milliseconds between two requests while news keep coming. */
 const PAUSE = 200;
@@ -85,10 +85,12 @@ export class RecordModel {
     await this._try(async () => {
       const state = await this._get<IState>('state');
       const known = this._jobs;
-      this._jobs = new Map(state.jobs.map(job => [job.id, { ...known.get(job.id), ...job }]));
+      const oldest = Math.min(...state.jobs.map(job => job.created));
+      const older = [...known.values()].filter(job => job.created < oldest);
+      this._jobs = new Map([...state.jobs, ...older].map(job => [job.id, { ...known.get(job.id), ...job }]));
       this._sessions = state.sessions;
       this._notice = state.notice;
-      this._hasMore = state.more;
+      this._hasMore = older.length ? this._hasMore : state.more;
       this._isReady = true;
     });
     await this.look();
@@ -99,9 +101,20 @@ export class RecordModel {
     if (this._sessions.length) {
       await this._try(async () => {
         const { sessions } = await this._get<{ sessions: ILife[] }>('sessions');
-        this._lives = new Map(sessions.map(life => [life.id, life]));
+        const at = Date.now() / 1000;
+        this._lives = new Map(sessions.map(life => [life.id, { ...life, at }]));
       });
     }
+  }
+
+  /** A page of jobs that are older than all that are known. */
+  async fetchOlder(): Promise<void> {
+    await this._try(async () => {
+      const oldest = Math.min(Date.now() / 1000, ...[...this._jobs.values()].map(job => job.created));
+      const page = await this._get<IHistory>(`history?before=${oldest}`);
+      page.jobs.forEach(job => this._jobs.set(job.id, job));
+      this._hasMore = page.more;
+    });
   }
 
   /** These jobs as they are now, with the end of their output. */
@@ -121,6 +134,12 @@ export class RecordModel {
   async stop(session: string): Promise<void> {
     await this._act(`sessions/${session}/stop`);
     await this.refresh();
+  }
+
+  /** Have a session's lease begin anew. */
+  async extend(session: string): Promise<void> {
+    await this._act(`sessions/${session}/lease`);
+    await this.look();
   }
 
   private _note(news: INews): void {

@@ -2,9 +2,13 @@ import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyte
 import { Dialog, ICommandPalette, Notification, showDialog } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { News } from './news';
-import { insertCell, openExample, showCell } from './notebooks';
+import { MoneyModel } from './moneymodel';
+import { IOffer } from './moneytypes';
+import { aimCell, insertCell, openCell, openExample, showCell } from './notebooks';
+import { aimLine, suggestBudget } from './offers';
+import { OffersModel } from './offersmodel';
 import { Panel, PANEL_ID } from './panel';
-import { IPanelActions } from './panelview';
+import { IPanelActions, IPanelModels } from './panelview';
 import { RecordModel } from './recordmodel';
 import { explain } from './request';
 import { ISession } from './types';
@@ -28,8 +32,13 @@ export const sidebar: JupyterFrontEndPlugin<void> = {
   ) => {
     performance.mark('choline-activate-start');
     const { serverSettings, events } = app.serviceManager;
-    const model = new RecordModel(serverSettings, new News(events.stream));
-    const panel = new Panel(model, makeActions(app, model, tracker));
+    const news = new News(events.stream);
+    const models = {
+      record: new RecordModel(serverSettings, news),
+      money: new MoneyModel(serverSettings, news),
+      offers: new OffersModel(serverSettings)
+    };
+    const panel = new Panel(models, makeActions(app, models, tracker));
     app.shell.add(panel, 'left', { rank: 600 });
     restorer?.add(panel, PANEL_ID);
     app.commands.addCommand(CommandIDs.show, {
@@ -47,12 +56,15 @@ export const sidebar: JupyterFrontEndPlugin<void> = {
   }
 };
 
-function makeActions(app: JupyterFrontEnd, model: RecordModel, tracker: INotebookTracker | null): IPanelActions {
+function makeActions(app: JupyterFrontEnd, models: IPanelModels, tracker: INotebookTracker | null): IPanelActions {
+  const { record, money } = models;
   return {
     tryIt: () => report(openExample(app)),
-    refresh: () => report(model.refresh()),
-    interrupt: job => report(model.interrupt(job)),
-    stop: session => report(stop(model, session)),
+    refresh: () => report(record.refresh()),
+    interrupt: job => report(record.interrupt(job)),
+    stop: session => report(stop(models, session)),
+    extend: session => report(record.extend(session.id)),
+    use: offer => report(use(app, tracker, offer, money.money?.limits.budget ?? null)),
     insert: session => {
       const notebook = tracker?.currentWidget;
       if (notebook) {
@@ -65,15 +77,34 @@ function makeActions(app: JupyterFrontEnd, model: RecordModel, tracker: INoteboo
   };
 }
 
+/** Have the active cell ask for this offer, or a cell of a new notebook where none is open. */
+async function use(
+  app: JupyterFrontEnd,
+  tracker: INotebookTracker | null,
+  offer: IOffer,
+  budget: number | null
+): Promise<void> {
+  const aim = (line: string): string => aimLine(line, [...offer.options, ...suggestBudget(offer, line, budget)]);
+  const notebook = tracker?.currentWidget;
+  if (notebook) {
+    aimCell(notebook, aim);
+  } else {
+    await openCell(app, `${aim('%%choline')}\n`);
+  }
+}
+
 /** Stopping ends work: it is asked once more. */
-async function stop(model: RecordModel, session: ISession): Promise<void> {
+async function stop({ record, money }: IPanelModels, session: ISession): Promise<void> {
+  const isRented = money.money?.machines.some(machine => machine.label === session.machine);
   const answer = await showDialog({
     title: 'Stop the session?',
-    body: `What runs in ${session.name} on ${session.machine} is ended, and its variables are gone.`,
+    body:
+      `What runs in ${session.name} on ${session.machine} is ended, and its variables are gone.` +
+      (isRented ? ' Its machine is given back, and costs nothing from then on.' : ''),
     buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Stop' })]
   });
   if (answer.button.accept) {
-    await model.stop(session.id);
+    await record.stop(session.id);
   }
 }
 

@@ -33,6 +33,23 @@ export interface IJob {
   tail?: string[];
   progress?: IProgress | null;
   losses?: number[];
+  /** What each of its ranks takes of its machine. */
+  ranks?: IRank[];
+  /** Model FLOPs utilisation from 0 to 1, where its code tells it. */
+  mfu?: number | null;
+}
+
+/** What one rank takes, as it was told last. Sizes are in bytes, `cpu` is 1 for one busy processor. */
+export interface IRank {
+  rank: number;
+  seconds: number;
+  process: { cpu?: number; memory?: number };
+  /** null where there is no GPU; `busy` is from 0 to 1, `power` in watts. */
+  gpu: { index?: number; busy?: number; memory?: number; total?: number; power?: number } | null;
+  /** The most memory that it took. */
+  peak: number;
+  /** Its course: seconds, share busy and bytes, of the GPU or, without one, of the process. */
+  points: [seconds: number, busy: number, bytes: number][];
 }
 
 /** A session as this machine's record has it. */
@@ -60,6 +77,10 @@ export interface ILife {
   lease?: number;
   quiet?: number;
   waiting?: number;
+  /** Seconds until its rented machine ends as things stand; null where nothing would end it. */
+  left?: number | null;
+  /** When this was told, by this page's clock. */
+  at?: number;
 }
 
 /** `GET state`. */
@@ -69,6 +90,12 @@ export interface IState {
   more: boolean;
   notice: string;
   keeper: number;
+}
+
+/** `GET history`. */
+export interface IHistory {
+  jobs: IJob[];
+  more: boolean;
 }
 
 /** One message of a job, as a kernel would have sent it. */

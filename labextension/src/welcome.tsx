@@ -17,6 +17,12 @@ export function Welcome({ onTry }: { onTry: () => void }): JSX.Element {
         <code>%%choline --host user@name</code> runs the cell over ssh; files, packages and variables that it needs go
         along. <code>choline doctor --host user@name</code> in a terminal checks the way.
       </p>
+      <h3>On a rented GPU</h3>
+      <p>
+        <code>choline login NAME</code> in a terminal adds a provider: <code>lambda</code>, <code>modal</code>, <code>runpod</code> or{' '}
+        <code>vast</code>. <em>Offers</em> below shows what they have, and <code>%%choline --gpu a100 --budget 5</code> rents the one on
+        which the run costs least, for at most 5 dollars, once you have said yes.
+      </p>
       <h3>More</h3>
       <p>
         <code>%choline</code> in a cell lists all there is.

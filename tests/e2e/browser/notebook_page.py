@@ -92,6 +92,14 @@ class NotebookPage:
         outputs: list[dict[str, Any]] = self._cell(index)["outputs"]
         return outputs
 
+    def source(self, index: int) -> str:
+        """What stands in a cell."""
+        return str(self._cell(index)["source"])
+
+    def choose_cell(self, index: int) -> None:
+        """Make a cell the active one."""
+        self.page.evaluate("cell => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = cell; }", index)
+
     def execution_count(self, index: int) -> int | None:
         count: int | None = self._cell(index)["execution_count"]
         return count

@@ -37,6 +37,13 @@ class PanelPage:
     def button(self, name: str) -> Locator:
         return self.panel.get_by_role("button", name=name)
 
+    def unfold(self, title: str) -> None:
+        """Open a section, if it is not."""
+        head = self.panel.locator("h2").get_by_role("button", name=title)
+        expect(head).to_be_visible(timeout=WAIT)
+        if head.get_attribute("aria-expanded") == "false":
+            head.click()
+
     def confirm(self, name: str) -> None:
         """Press a button of the dialog that is open."""
         self.page.locator(".jp-Dialog").get_by_role("button", name=name).click()

@@ -1,0 +1,209 @@
+import { UseSignal } from '@jupyterlab/ui-components';
+import React, { useState } from 'react';
+import { formatMoney } from './format';
+import { IOffer, IOffers, IProvider, IWish } from './moneytypes';
+import { Column } from './offers';
+import { OffersModel } from './offersmodel';
+import { Section } from './section';
+
+const SHOWN = 10;
+const GPUS = ['a10', 'a100', 'h100', 'h200', 'l4', 'l40s', '3090', '4090', '5090', 't4'];
+const COLUMNS: [Column, string][] = [
+  ['gpus', 'GPU'],
+  ['provider', 'Provider'],
+  ['hour', '$/h'],
+  ['total', 'This run']
+];
+
+function Search({ model }: { model: OffersModel }): JSX.Element {
+  const [wish, change] = useState<IWish>({ gpu: '', count: '', maxPrice: '', spot: false });
+  const text = (name: 'gpu' | 'count' | 'maxPrice') => (event: React.ChangeEvent<HTMLInputElement>) =>
+    change({ ...wish, [name]: event.target.value });
+  const submit = (event: React.FormEvent): void => {
+    event.preventDefault();
+    void model.search(wish);
+  };
+  return (
+    <form className="jp-choline-Search" onSubmit={submit} role="search" aria-label="Offers">
+      <label className="jp-mod-wide">
+        GPU
+        <input type="text" value={wish.gpu} onChange={text('gpu')} placeholder="any" list="jp-choline-gpus" spellCheck={false} />
+        <datalist id="jp-choline-gpus">
+          {GPUS.map(name => (
+            <option key={name} value={name} />
+          ))}
+        </datalist>
+      </label>
+      <label>
+        Count
+        <input type="number" min={1} max={64} value={wish.count} onChange={text('count')} placeholder="any" />
+      </label>
+      <label>
+        Max $/h
+        <input type="number" min={0.01} step="any" value={wish.maxPrice} onChange={text('maxPrice')} placeholder="any" />
+      </label>
+      <label className="jp-mod-check" title="A machine that may be taken away at any moment, for less">
+        <input type="checkbox" checked={wish.spot} onChange={event => change({ ...wish, spot: event.target.checked })} />
+        spot
+      </label>
+      <button type="submit" className="jp-choline-Button jp-mod-accept">
+        {model.isAsking ? 'Asking …' : 'Search'}
+      </button>
+    </form>
+  );
+}
+
+function Head({ model }: { model: OffersModel }): JSX.Element {
+  const { column: sorted, isDescending } = model.order;
+  return (
+    <thead>
+      <tr>
+        {COLUMNS.map(([column, title]) => (
+          <th
+            key={column}
+            scope="col"
+            data-column={column}
+            aria-sort={column === sorted ? (isDescending ? 'descending' : 'ascending') : 'none'}
+          >
+            <button type="button" onClick={() => model.sortBy(column)}>
+              {title}
+            </button>
+          </th>
+        ))}
+        <th scope="col">
+          <span className="jp-choline-Hidden">Take it</span>
+        </th>
+      </tr>
+    </thead>
+  );
+}
+
+/** What the total is made of, as one would say it. */
+export function describeParts(offer: IOffer): string {
+  const parts = offer.parts.map(([what, amount]) => `${what} ${formatMoney(amount).replace('$-', '-$')}`);
+  return [offer.name, parts.join(' + '), offer.failures ? `failed ${offer.failures} times lately` : ''].filter(Boolean).join('\n');
+}
+
+/** What an offer's second line says: memory, spot, where. */
+export function describeOffer(offer: IOffer): string {
+  return [offer.memory ? `${Math.round(offer.memory)} GiB` : '', offer.spot ? 'spot' : '', offer.region].filter(Boolean).join(' · ');
+}
+
+function Row({ offer, onUse }: { offer: IOffer; onUse: (offer: IOffer) => void }): JSX.Element {
+  const what = `${offer.gpus || offer.name} on ${offer.provider}`;
+  return (
+    <tr data-offer={offer.name} title={describeParts(offer)}>
+      <td>
+        {offer.gpus || 'no GPU'}
+        <small>{describeOffer(offer)}</small>
+      </td>
+      <td>{offer.provider}</td>
+      <td className="jp-choline-Number">
+        {offer.hour.toFixed(2)}
+        {!offer.live && <abbr title="from a list; it may have changed">?</abbr>}
+      </td>
+      <td className="jp-choline-Number">{formatMoney(offer.total)}</td>
+      <td>
+        <button type="button" className="jp-choline-Button" aria-label={`Use ${what}`} onClick={() => onUse(offer)}>
+          Use
+        </button>
+      </td>
+    </tr>
+  );
+}
+
+function Down({ provider }: { provider: IProvider }): JSX.Element {
+  return (
+    <tr className="jp-choline-Down" data-provider={provider.name}>
+      <td colSpan={COLUMNS.length + 1}>
+        <strong>{provider.name}</strong> could not be asked: {provider.said}
+      </td>
+    </tr>
+  );
+}
+
+/** Who could be asked as well, with a key. */
+function Unready({ providers }: { providers: IProvider[] }): JSX.Element {
+  return (
+    <details className="jp-choline-More">
+      <summary>More providers can be added: {providers.map(one => one.name).join(', ')}</summary>
+      <ul>
+        {providers.map(one => (
+          <li key={one.name} data-provider={one.name}>
+            <code>choline login {one.name}</code> {one.said}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+function Found(props: { model: OffersModel; found: IOffers; onUse: (offer: IOffer) => void }): JSX.Element {
+  const { model, found, onUse } = props;
+  const [isAll, showAll] = useState(false);
+  const down = found.providers.filter(one => one.state === 'down');
+  const unready = found.providers.filter(one => one.state === 'unready');
+  const shown = isAll ? found.offers : found.offers.slice(0, SHOWN);
+  const hasAnswer = found.providers.length > unready.length;
+  return (
+    <>
+      {hasAnswer && (
+        <table className="jp-choline-Offers">
+          <caption>
+            {found.count === 1 ? '1 offer' : `${found.count} offers`}; the run is taken to be {found.plan.hours} h with {found.plan.disk}{' '}
+            GiB of disk.
+          </caption>
+          <Head model={model} />
+          <tbody>
+            {down.map(one => (
+              <Down key={one.name} provider={one} />
+            ))}
+            {shown.map(offer => (
+              <Row key={`${offer.provider} ${offer.name} ${offer.region} ${offer.spot}`} offer={offer} onUse={onUse} />
+            ))}
+          </tbody>
+        </table>
+      )}
+      {!hasAnswer && (
+        <p className="jp-choline-Hint">
+          No provider is set up yet. <code>choline login NAME</code> in a terminal asks for a key and keeps it with you.
+        </p>
+      )}
+      {!isAll && found.offers.length > SHOWN && (
+        <button type="button" className="jp-choline-Button" onClick={() => showAll(true)}>
+          Show {found.offers.length - SHOWN} more
+        </button>
+      )}
+      {unready.length > 0 && <Unready providers={unready} />}
+    </>
+  );
+}
+
+export function Offers({ model, onUse }: { model: OffersModel; onUse: (offer: IOffer) => void }): JSX.Element {
+  return (
+    <Section id="offers" title="Offers" isFoldedFirst>
+      <UseSignal signal={model.changed}>
+        {() => (
+          <>
+            <Search model={model} />
+            <p role="status" className="jp-choline-Hidden">
+              {model.isAsking ? 'Asking the providers' : model.found ? `${model.found.count} offers` : ''}
+            </p>
+            {model.problem && (
+              <p role="alert" className="jp-choline-Problem">
+                {model.problem}
+              </p>
+            )}
+            {!model.found && !model.problem && (
+              <p className="jp-choline-Hint">
+                All providers are asked at once, and what a run costs there is reckoned: machine, disk, transfer, start. Nothing is
+                rented before a cell runs and you agree.
+              </p>
+            )}
+            {model.found && <Found model={model} found={model.found} onUse={onUse} />}
+          </>
+        )}
+      </UseSignal>
+    </Section>
+  );
+}
