@@ -8,6 +8,7 @@ estimate unless the provider has told its own figure.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 from choline_jupyter.ledger.money import Accounts
@@ -25,7 +26,7 @@ _INSTANCES = 300  # whose sessions' jobs can be told what they have cost
 def describe_money(fleet: Fleet) -> dict[str, Any]:
     """All of it. Raises StoreError when the ledger cannot be read."""
     settings, problem = _read_settings()
-    limits = {**vars(settings), "path": str(find_config()), "problem": problem}
+    limits = {**vars(settings), "path": _shorten(find_config()), "problem": problem}
     empty: dict[str, Any] = {"machines": [], "month": {"spent": 0.0, "reserved": 0.0}, "days": [], "rates": {}}
     spent = _describe_fleet(fleet) if fleet.is_used else empty
     notice = fleet.ledger.notice if fleet.is_used else ""
@@ -62,6 +63,12 @@ def _describe_machine(fleet: Fleet, row: InstanceRow, accounts: Accounts) -> dic
         "deadline": row.deadline_at,
         "lease": row.lease,
     }
+
+
+def _shorten(path: Path) -> str:
+    """As a shell has it."""
+    home = Path.home()
+    return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
 
 
 def _read_settings() -> tuple[MoneySettings, str]:

@@ -10,6 +10,13 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+/** The time of day at which something began, with its date where that is not today's. */
+export function formatSince(at: number, now: number): string {
+  const [then, today] = [new Date(at * 1000), new Date(now * 1000)];
+  const time = `${then.getHours()}:${String(then.getMinutes()).padStart(2, '0')}`;
+  return then.toDateString() === today.toDateString() ? time : `${then.toDateString().slice(4, 10)}, ${time}`;
+}
+
 /** Four significant digits, without trailing zeros. */
 export function formatNumber(value: number): string {
   return String(Number(value.toPrecision(4)));
@@ -44,13 +51,19 @@ export function baseName(path: string): string {
 
 /** `$1.20`; of less than a cent as much as can be told. */
 export function formatMoney(amount: number): string {
-  return `$${amount.toFixed(amount >= 0.01 || amount === 0 ? 2 : 4)}`;
+  const size = Math.abs(amount);
+  return `${amount < 0 ? '-' : ''}$${size.toFixed(size >= 0.01 || size === 0 ? 2 : 4)}`;
 }
 
 /** `31.2 GB` of so many bytes. */
 export function formatBytes(bytes: number): string {
   const [size, unit] = bytes >= 1e9 ? [1e9, 'GB'] : [1e6, 'MB'];
   return `${(bytes / size).toFixed(bytes >= 1e10 || size === 1e6 ? 0 : 1)} ${unit}`;
+}
+
+/** `31 of 80 GB`; without a whole as `formatBytes`. */
+export function formatPart(bytes: number, whole: number | undefined): string {
+  return whole && whole >= 1e9 ? `${(bytes / 1e9).toFixed(bytes >= 1e10 ? 0 : 1)} of ${formatBytes(whole)}` : formatBytes(bytes);
 }
 
 /** `87 %`. */

@@ -12,7 +12,7 @@ const COLUMNS: [Column, string][] = [
   ['gpus', 'GPU'],
   ['provider', 'Provider'],
   ['hour', '$/h'],
-  ['total', 'This run']
+  ['total', 'Run']
 ];
 
 function Search({ model }: { model: OffersModel }): JSX.Element {
@@ -80,45 +80,50 @@ function Head({ model }: { model: OffersModel }): JSX.Element {
 
 /** What the total is made of, as one would say it. */
 export function describeParts(offer: IOffer): string {
-  const parts = offer.parts.map(([what, amount]) => `${what} ${formatMoney(amount).replace('$-', '-$')}`);
+  const parts = offer.parts.map(([what, amount]) => `${what} ${formatMoney(amount)}`);
   return [offer.name, parts.join(' + '), offer.failures ? `failed ${offer.failures} times lately` : ''].filter(Boolean).join('\n');
 }
 
 /** What an offer's second line says: memory, spot, where. */
 export function describeOffer(offer: IOffer): string {
-  return [offer.memory ? `${Math.round(offer.memory)} GiB` : '', offer.spot ? 'spot' : '', offer.region].filter(Boolean).join(' · ');
+  const memory = offer.memory ? `${Math.round(offer.memory)} GiB` : '';
+  return [memory, offer.spot ? 'spot, may be taken away' : '', offer.region].filter(Boolean).join(' · ');
 }
 
 function Row({ offer, onUse }: { offer: IOffer; onUse: (offer: IOffer) => void }): JSX.Element {
   const what = `${offer.gpus || offer.name} on ${offer.provider}`;
   return (
-    <tr data-offer={offer.name} title={describeParts(offer)}>
-      <td>
-        {offer.gpus || 'no GPU'}
-        <small>{describeOffer(offer)}</small>
-      </td>
-      <td>{offer.provider}</td>
-      <td className="jp-choline-Number">
-        {offer.hour.toFixed(2)}
-        {!offer.live && <abbr title="from a list; it may have changed">?</abbr>}
-      </td>
-      <td className="jp-choline-Number">{formatMoney(offer.total)}</td>
-      <td>
-        <button type="button" className="jp-choline-Button" aria-label={`Use ${what}`} onClick={() => onUse(offer)}>
-          Use
-        </button>
-      </td>
-    </tr>
+    <tbody data-offer={offer.name} title={describeParts(offer)}>
+      <tr>
+        <td>{offer.gpus.replace(/^1x /, '') || 'no GPU'}</td>
+        <td>{offer.provider}</td>
+        <td className="jp-choline-Number">
+          {offer.hour.toFixed(2)}
+          {!offer.live && <abbr title="from a list; it may have changed">?</abbr>}
+        </td>
+        <td className="jp-choline-Number">{formatMoney(offer.total)}</td>
+        <td rowSpan={2}>
+          <button type="button" className="jp-choline-Button" aria-label={`Use ${what}`} onClick={() => onUse(offer)}>
+            Use
+          </button>
+        </td>
+      </tr>
+      <tr>
+        <td colSpan={COLUMNS.length}>{describeOffer(offer)}</td>
+      </tr>
+    </tbody>
   );
 }
 
 function Down({ provider }: { provider: IProvider }): JSX.Element {
   return (
-    <tr className="jp-choline-Down" data-provider={provider.name}>
-      <td colSpan={COLUMNS.length + 1}>
-        <strong>{provider.name}</strong> could not be asked: {provider.said}
-      </td>
-    </tr>
+    <tbody className="jp-choline-Down" data-provider={provider.name}>
+      <tr>
+        <td colSpan={COLUMNS.length + 1}>
+          <strong>{provider.name}</strong> could not be asked: {provider.said}
+        </td>
+      </tr>
+    </tbody>
   );
 }
 
@@ -147,21 +152,20 @@ function Found(props: { model: OffersModel; found: IOffers; onUse: (offer: IOffe
   const hasAnswer = found.providers.length > unready.length;
   return (
     <>
-      {hasAnswer && (
+      {hasAnswer && found.count === 0 && <p>Nobody offers that now.</p>}
+      {hasAnswer && found.count + down.length > 0 && (
         <table className="jp-choline-Offers">
           <caption>
-            {found.count === 1 ? '1 offer' : `${found.count} offers`}; the run is taken to be {found.plan.hours} h with {found.plan.disk}{' '}
-            GiB of disk.
+            {found.count === 1 ? '1 offer' : `${found.count} offers`}. <em>Run</em>: what {found.plan.hours} h with {found.plan.disk} GiB of
+            disk cost there in all.
           </caption>
           <Head model={model} />
-          <tbody>
-            {down.map(one => (
-              <Down key={one.name} provider={one} />
-            ))}
-            {shown.map(offer => (
-              <Row key={`${offer.provider} ${offer.name} ${offer.region} ${offer.spot}`} offer={offer} onUse={onUse} />
-            ))}
-          </tbody>
+          {down.map(one => (
+            <Down key={one.name} provider={one} />
+          ))}
+          {shown.map(offer => (
+            <Row key={`${offer.provider} ${offer.name} ${offer.region} ${offer.spot}`} offer={offer} onUse={onUse} />
+          ))}
         </table>
       )}
       {!hasAnswer && (

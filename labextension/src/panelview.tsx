@@ -11,7 +11,7 @@ import { Offers } from './offersview';
 import { Gpus } from './rankview';
 import { RecordModel } from './recordmodel';
 import { Section } from './section';
-import { describeMachine, describePlace, ISessionActions, MachineView, SessionView } from './sessionview';
+import { describePlace, ISessionActions, MachineView, SessionView } from './sessionview';
 import { IJob, isOpen } from './types';
 import { Welcome } from './welcome';
 
@@ -101,7 +101,9 @@ function Jobs({ models, actions, now }: IProps): JSX.Element {
   const newest = useRef(open);
   newest.current = open;
   const stable = useMemo(() => ({ ...actions, open: (job: IJob) => newest.current(job) }), [actions]);
-  const machines = new Map(money.money?.machines.map(machine => [machine.label, describeMachine(machine)]));
+  const machines = new Map(
+    money.money?.machines.map(machine => [machine.label, `${machine.gpus} on ${machine.provider}`.trim()])
+  );
   const places = new Map(
     record.sessions.map(session => [session.id, machines.get(session.machine) ?? describePlace(session)])
   );

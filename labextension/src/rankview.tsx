@@ -1,6 +1,6 @@
 import React from 'react';
 import { Chart } from './chart';
-import { formatBytes, formatShare, summarise } from './format';
+import { formatBytes, formatPart, formatShare, summarise } from './format';
 import { Section } from './section';
 import { IJob, IRank, isOpen } from './types';
 
@@ -16,10 +16,9 @@ export function describeRank({ gpu, process, peak }: IRank): string[] {
   if (!gpu) {
     return [`processor ${formatShare(process.cpu ?? 0)}`, `${formatBytes(process.memory ?? 0)}, at most ${formatBytes(peak)}`];
   }
-  const total = gpu.total ? ` of ${formatBytes(gpu.total)}` : '';
   return [
     gpu.busy === undefined ? '' : `busy ${formatShare(gpu.busy)}`,
-    gpu.memory === undefined ? '' : `${formatBytes(gpu.memory)}${total}`,
+    gpu.memory === undefined ? '' : formatPart(gpu.memory, gpu.total),
     gpu.power === undefined ? '' : `${Math.round(gpu.power)} W`
   ].filter(Boolean);
 }
@@ -61,10 +60,10 @@ export function Gpus({ jobs }: { jobs: IJob[] }): JSX.Element {
         </p>
       )}
       {drawn.map(job => (
-        <div key={job.id} className="jp-choline-Item">
+        <div key={job.id} className="jp-choline-Drawn">
           <div className="jp-choline-Head">
             <span className="jp-choline-Title jp-mod-code">{job.name || summarise(job.code) || job.id}</span>
-            {typeof job.mfu === 'number' && <span title="model FLOPs utilisation, as the code tells it">MFU {formatShare(job.mfu)}</span>}
+            {typeof job.mfu === 'number' && <span className="jp-choline-Summary" title="model FLOPs utilisation, as the code tells it">MFU {formatShare(job.mfu)}</span>}
           </div>
           <ul>{job.ranks?.map(rank => <Rank key={rank.rank} rank={rank} />)}</ul>
         </div>

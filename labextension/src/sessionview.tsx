@@ -1,5 +1,5 @@
 import React from 'react';
-import { baseName, formatDuration, formatMoney } from './format';
+import { baseName, formatDuration, formatMoney, formatSince } from './format';
 import { Gauge } from './gauge';
 import { describeMachineState, findLevel, findShare, findSpent } from './money';
 import { IMachine } from './moneytypes';
@@ -72,7 +72,7 @@ export function Meter({ machine, told, now }: { machine: IMachine; told: number;
       <Gauge label="Budget of this machine" value={spent} limit={machine.budget} text={text} />
       {level === 'spent' && (
         <p role="alert" className="jp-choline-Problem">
-          Its budget is spent: the machine ends itself now. What it has made so far is here or comes home first.
+          Its budget is spent: the machine ends itself.
         </p>
       )}
     </div>
@@ -146,7 +146,7 @@ export function SessionView(props: {
         <span className="jp-choline-State" data-state={findDot(life)}>
           {trouble ? `its machine ${trouble}` : describeLife(life, now)}
         </span>
-        <span>since {formatDuration(now - session.created)}</span>
+        <span>since {formatSince(session.created, now)}</span>
       </div>
       {machine && <Meter machine={machine} told={told} now={now} />}
       <Buttons session={session} life={life} now={now} actions={actions} />
@@ -167,7 +167,7 @@ export function MachineView({ machine, told, now }: { machine: IMachine; told: n
         <span className="jp-choline-State" data-state="running">
           {describeMachineState(machine) || 'has no session'}
         </span>
-        <span>since {formatDuration(now - machine.created)}</span>
+        <span>since {formatSince(machine.created, now)}</span>
       </div>
       <Meter machine={machine} told={told} now={now} />
     </li>

@@ -53,6 +53,18 @@ def test_a_container_s_own_uptime_goes_before_the_kernel_s_clock(tmp_path: Path)
     assert watch.find_uptime(str(told)) == pytest.approx(watch.find_uptime(str(tmp_path / "none")), abs=5.0)
 
 
+def test_it_tells_how_long_the_machine_lives(tmp_path: Path, folder: Path, uptime: Uptime) -> None:
+    machine = Watch(tmp_path, folder)
+    machine.limit(7200.0, 600.0)
+    uptime.now += 200
+    assert machine.find_left() == 400
+    machine.touch()
+    assert machine.find_left() == 600
+    machine.note(is_busy=True)
+    assert machine.find_left() == 7000
+    assert Watch(tmp_path, tmp_path / "none").find_left() is None
+
+
 def test_idle_it_ends_at_its_lease_busy_at_its_limit(tmp_path: Path, folder: Path, uptime: Uptime) -> None:
     machine = Watch(tmp_path, folder)
     machine.limit(7200.0, 600.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -123,9 +122,8 @@ async def test_a_locked_ledger_costs_a_sentence_and_holds_up_nothing_else(
 
 async def test_a_damaged_ledger_is_set_aside_and_said(jp_fetch: Fetch, home: Path, ledger: Ledger) -> None:
     ledger.close()
-    for name in os.listdir(home):
-        if name.startswith(FILE_NAME):
-            (home / name).unlink()
+    for path in home.glob(f"{FILE_NAME}*"):
+        path.unlink()
     (home / FILE_NAME).write_bytes(b"no database, whatever it says" * 1000)
     money = await ask(jp_fetch)
     assert money["machines"] == []

@@ -179,6 +179,34 @@ async def test_a_job_that_nobody_knows(jp_fetch: Fetch) -> None:
     assert (await refusal(jp_fetch, "sessions/s-old/stop", "POST"))[0] == 404
 
 
+async def test_older_jobs_come_page_by_page(jp_fetch: Fetch, store: EventStore) -> None:
+    for number in range(450):
+        save_job(store, f"j-{number:05}", JobState.DONE, created_at=float(number))
+    assert store.flush(30)
+    found: list[str] = []
+    page = await ask(jp_fetch, "state")
+    while page["more"]:
+        found += [job["id"] for job in page["jobs"]]
+        page = await ask(jp_fetch, "history", before=str(page["jobs"][-1]["created"]))
+    found += [job["id"] for job in page["jobs"]]
+    assert found == [f"j-{number:05}" for number in reversed(range(450))]
+
+
+@pytest.mark.parametrize("before", ["", "x", "nan", "1" * 40])
+async def test_a_page_behind_no_time_is_refused(jp_fetch: Fetch, before: str) -> None:
+    assert (await refusal(jp_fetch, "history", before=before))[0] == 400
+
+
+async def test_a_lease_where_nothing_runs_is_refused_and_nothing_is_started(
+    jp_fetch: Fetch, home: Path, store: EventStore
+) -> None:
+    save_session(store)
+    store.flush()
+    code, message = await refusal(jp_fetch, "sessions/s-one/lease", "POST")
+    assert (code, message.endswith(".")) == (409, True)
+    assert not (home.parent / "agent" / "sessions").exists()
+
+
 async def test_a_newer_record_is_refused_in_one_sentence(
     jp_fetch: Fetch, jp_serverapp: ServerApp, home: Path, store: EventStore
 ) -> None:

@@ -68,7 +68,7 @@ def _add_instance(
 def _list_spans(periods: Sequence[Period], end: float) -> Iterator[tuple[float, float, float]]:
     """Each period as since, until, USD per hour of machine and disk."""
     ends = [*(later.since for later in periods[1:]), end]
-    for period, until in zip(periods, ends, strict=True):
+    for period, until in zip(periods, ends, strict=False):  # one that was only asked for has none
         yield period.since, until, period.machine + period.disk
 
 

@@ -1,4 +1,15 @@
-import { baseName, formatAmount, formatDuration, formatNumber, summarise } from '../format';
+import {
+  baseName,
+  formatAmount,
+  formatBytes,
+  formatDuration,
+  formatMoney,
+  formatNumber,
+  formatPart,
+  formatShare,
+  formatSince,
+  summarise
+} from '../format';
 import { drawLine } from '../sparkline';
 
 describe('format', () => {
@@ -9,6 +20,29 @@ describe('format', () => {
     [7500, '2 h 5 min']
   ])('%d seconds are %s', (seconds, text) => {
     expect(formatDuration(seconds)).toBe(text);
+  });
+
+  it.each([
+    [0, '$0.00'],
+    [1.005, '$1.00'],
+    [1234.5, '$1234.50'],
+    [0.0123, '$0.01'],
+    [0.0004, '$0.0004'],
+    [-1, '-$1.00']
+  ])('%d USD are %s', (amount, text) => {
+    expect(formatMoney(amount)).toBe(text);
+  });
+
+  it('says sizes and shares as one would', () => {
+    expect([5e8, 2.04e9, 8e10].map(formatBytes)).toEqual(['500 MB', '2.0 GB', '80 GB']);
+    expect([formatPart(31.2e9, 80e9), formatPart(2e9, undefined), formatPart(2e9, 0)]).toEqual(['31 of 80 GB', '2.0 GB', '2.0 GB']);
+    expect([0, 0.874, 1.03].map(formatShare)).toEqual(['0 %', '87 %', '103 %']);
+  });
+
+  it('says when something began, with the date where it was another day', () => {
+    const at = new Date(2026, 10, 20, 7, 5).getTime() / 1000;
+    expect(formatSince(at, at + 3600)).toBe('7:05');
+    expect(formatSince(at, at + 86400)).toBe('Nov 20, 7:05');
   });
 
   it('keeps four digits of a number', () => {

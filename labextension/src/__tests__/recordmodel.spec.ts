@@ -1,45 +1,14 @@
-import { ServerConnection } from '@jupyterlab/services';
-import { Signal } from '@lumino/signaling';
 import { News } from '../news';
 import { RecordModel } from '../recordmodel';
 import { makeJob } from './samples';
-
-const SCHEMA = 'https://schema.choline.dev/jupyter/changed/v1';
-
-class Server {
-  asked: string[] = [];
-  answers: { [path: string]: unknown } = {
-    state: { sessions: [], jobs: [makeJob()], more: false, notice: '', keeper: 0 }
-  };
-  stream = new Signal<any, any>({});
-
-  settings = ServerConnection.makeSettings({
-    baseUrl: 'http://localhost/base/',
-    fetch: (async (request: Request) => {
-      const path = request.url.split('/choline/api/')[1].replace(/[?&]\d+$/, '');
-      this.asked.push(`${request.method} ${path}`);
-      const answer = this.answers[path];
-      return answer
-        ? new Response(JSON.stringify(answer))
-        : new Response(JSON.stringify({ message: `no ${path}` }), { status: 503 });
-    }) as any
-  });
-
-  tell(jobs: string[], sessions = false): void {
-    this.stream.emit({ schema_id: SCHEMA, jobs, sessions });
-  }
-}
-
-function settle(): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, 20));
-}
+import { Server, settle } from './server';
 
 describe('RecordModel', () => {
   let server: Server;
   let model: RecordModel;
 
   beforeEach(() => {
-    server = new Server();
+    server = new Server({ state: { sessions: [], jobs: [makeJob()], more: true, notice: '', keeper: 0 } });
     model = new RecordModel(server.settings, new News(server.stream as any));
   });
 
@@ -89,6 +58,26 @@ describe('RecordModel', () => {
     await model.fetchJobs(['j-one']);
     expect(model.problem).toBe('');
     watch.dispose();
+  });
+
+  it('shows older jobs page by page and keeps them', async () => {
+    const watch = model.watch();
+    await settle();
+    expect(model.hasMore).toBe(true);
+    server.answers['history?before=100'] = { jobs: [makeJob({ id: 'j-old', created: 50, state: 'done' })], more: false };
+    await model.fetchOlder();
+    expect(model.jobs.map(job => job.id)).toEqual(['j-one', 'j-old']);
+    expect(model.hasMore).toBe(false);
+    await model.refresh();
+    expect(model.jobs.map(job => job.id)).toEqual(['j-one', 'j-old']);
+    expect(model.hasMore).toBe(false);
+    watch.dispose();
+  });
+
+  it('begins a lease anew and looks what that is worth', async () => {
+    server.answers['sessions/s-one/lease'] = { extended: 's-one' };
+    await model.extend('s-one');
+    expect(server.asked).toEqual(['POST sessions/s-one/lease']);
   });
 
   it('acts by POST only', async () => {

@@ -12,7 +12,7 @@ from typing import Any
 
 from choline_jupyter.agent.journal import JournalReader, JournalWriter
 from choline_jupyter.agent.kernel.process_group import make_environment
-from choline_jupyter.agent.kernel.telemetry import Telemetry
+from choline_jupyter.agent.kernel.telemetry import Telemetry, _is_told
 from choline_jupyter.agent.kernel.whereabouts import Whereabouts
 from choline_jupyter.model.event import Event, Kind, Series
 from choline_jupyter.wire.record import RecordDecoder
@@ -105,3 +105,26 @@ def test_telemetry_of_a_cell(tmp_path: Path) -> None:
     fact = event.read_content()["telemetry"]
     assert (event.job, event.attempt, fact["rank"], fact["is_end"]) == ("j-1", 2, 1, True)
     assert fact["memory"] > 1 << 20
+
+
+def test_each_report_has_what_was_since_the_one_before(tmp_path: Path) -> None:
+    """The whole of a cell is its average and its peak; a course is drawn of what is now."""
+    journal = JournalWriter(tmp_path, 1)
+    telemetry = Telemetry(journal, 1)
+    telemetry.begin("j-1", 1)
+    with telemetry._lock:
+        telemetry._samples.take()
+        telemetry._tell(is_end=False)
+        sum(range(3_000_000))
+        telemetry._samples.take()
+    telemetry.end()
+    journal.close()
+    first, last = (event.read_content()["telemetry"] for event in read_metrics(tmp_path))
+    assert not first["is_end"]
+    assert last["now"]["cpu"] > 0
+    assert last["now"]["memory"] > 1 << 20
+    assert last["memory"] >= first["memory"]
+
+
+def test_a_cell_is_reported_often_at_first() -> None:
+    assert [count for count in range(1, 51) if _is_told(count)] == [*range(2, 21, 2), 30, 40, 50]

@@ -53,3 +53,13 @@ class PanelPage:
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
             self.page.screenshot(path=Path(folder) / f"{name}.png")
+
+    def take_whole_picture(self, name: str) -> None:
+        """Of the panel alone, as high as all that is in it."""
+        if os.environ.get("CHOLINE_PICTURES"):
+            size = self.page.viewport_size
+            height = self.panel.evaluate("node => node.scrollHeight")
+            assert size
+            self.page.set_viewport_size({"width": size["width"], "height": int(height) + 80})
+            self.panel.screenshot(path=Path(os.environ["CHOLINE_PICTURES"]) / f"{name}.png")
+            self.page.set_viewport_size(size)

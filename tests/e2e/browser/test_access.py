@@ -7,36 +7,18 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.model.job import JobRow, JobState
+from tests.e2e.browser.accessibility import find_faults, press_tab_until, use_theme
 from tests.e2e.browser.lab_server import LabServer
 from tests.e2e.browser.notebook_page import NotebookPage
 from tests.e2e.browser.panel_page import WAIT, PanelPage
-from tests.source_tree import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(240)]
 
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 CELL = "%%choline\nfor step in range(1, 5):\n    print(f'step {step}/4 loss {1 / step}')"
-RUN_AXE = """async () => {
-  const found = await window.axe.run('#choline-panel', { resultTypes: ['violations'] });
-  return found.violations.map(one => [one.impact, one.id, one.nodes.map(node => node.html)]);
-}"""
-
-
-def find_faults(page: Page) -> list[tuple[str, str, list[str]]]:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed: npm ci")
-    page.evaluate(AXE.read_text())
-    found: list[tuple[str, str, list[str]]] = page.evaluate(RUN_AXE)
-    return [fault for fault in found if fault[0] in ("serious", "critical")]
-
-
-def use_theme(page: Page, theme: str) -> None:
-    page.evaluate("name => window.jupyterapp.commands.execute('apputils:change-theme', { theme: name })", theme)
-    page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=theme)
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
@@ -84,15 +66,6 @@ def save_jobs(folder: Path, count: int) -> None:
         store.save_job(dataclasses.replace(job, started_at=1e9, ended_at=1e9 + 60))
     assert store.flush(60)
     store.close()
-
-
-def press_tab_until(page: Page, label: str) -> None:
-    page.keyboard.press("Tab")
-    for _ in range(80):
-        if page.evaluate("() => document.activeElement.getAttribute('aria-label')") == label:
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"the keyboard does not reach {label!r}")
 
 
 def test_two_hundred_jobs_in_a_narrow_sidebar(notebook_page: NotebookPage, lab: LabServer) -> None:

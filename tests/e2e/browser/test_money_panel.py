@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -60,7 +59,7 @@ def test_offers_are_found_sorted_and_used(
     """A provider that is down is a row; what is used stands in the cell; nothing is rented by it."""
     clouds["lambda"].fail("offers", "500", count=99)
     panel.unfold("Offers")
-    panel.panel.get_by_label("GPU", exact=True).fill("a100")
+    panel.panel.get_by_role("combobox", name="GPU").fill("a100")
     panel.button("Search").click()
     expect(panel.panel.locator('tr[data-provider="lambda"]')).to_contain_text("could not be asked", timeout=WAIT)
     rows = panel.panel.locator("[data-offer]")
@@ -91,7 +90,7 @@ def test_a_machine_from_its_offer_to_its_end(
     notebook_page.wait_done()
     notebook_page.choose_cell(1)
     panel.unfold("Offers")
-    panel.panel.get_by_label("GPU", exact=True).fill("a100")
+    panel.panel.get_by_role("combobox", name="GPU").fill("a100")
     panel.button("Search").click()
     panel.panel.locator("[data-offer]").filter(has_text="runpod").first.get_by_role("button").click(timeout=WAIT)
     notebook_page.run_cell(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -87,6 +88,27 @@ def test_a_lease_ends_an_idle_session_and_leaves_no_process(home: Isolation) -> 
     with pytest.raises(Exception, match="had ended"):
         again.finish(again.open("leased"), job)
     assert again.evaluate(again.open("leased"), "2 + 2") == "4"
+    again.stop_all()
+    again.close()
+
+
+def test_a_lease_begins_anew_when_the_user_says_so(home: Isolation) -> None:
+    client = EngineClient()
+    session = client.open("kept")
+    client.evaluate(session, "1")
+    client.close()
+    again = EngineClient()
+
+    def find_quiet() -> float:
+        told = again.call(again.engine.describe("local", "this machine"))
+        assert told
+        assert told["left"] is None  # no watchdog ends the user's own machine
+        return float(told["sessions"][0]["quiet"])
+
+    wait_until(lambda: find_quiet() > 0.2)
+    began = time.monotonic()
+    again.call(again.engine.extend(session.row))
+    assert find_quiet() <= time.monotonic() - began
     again.stop_all()
     again.close()
 
