@@ -12,6 +12,7 @@ from typing import Any
 
 from choline_jupyter.model.event import Event
 
+_NAMES = ("telemetry", "load")
 _POINTS = 60
 _RANKS = 64
 _PROCESS = ("memory", "cpu")
@@ -20,17 +21,22 @@ _GPU = ("index", "busy", "memory", "total", "power")
 
 def is_telemetry(fact: Mapping[str, Any]) -> bool:
     """Whether a METRIC event's content is of this kind, and not what the user's code has logged."""
-    return isinstance(fact.get("telemetry"), dict)
+    return bool(_find_load(fact))
 
 
 def describe_ranks(events: Iterable[tuple[Event, Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Each rank with its last figures, and `points` of (seconds, share busy, bytes): of its GPU, or of its process."""
     ranks: dict[int, dict[str, Any]] = {}
     for event, fact in events:
-        if is_telemetry(fact) and (event.series.rank in ranks or len(ranks) < _RANKS):
+        load = _find_load(fact)
+        if load and (event.series.rank in ranks or len(ranks) < _RANKS):
             one = ranks.setdefault(event.series.rank, {"rank": event.series.rank, "points": []})
-            _note(one, fact["telemetry"])
+            _note(one, load)
     return [ranks[rank] for rank in sorted(ranks)]
+
+
+def _find_load(fact: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next((fact[name] for name in _NAMES if isinstance(fact.get(name), dict)), {})
 
 
 def _note(one: dict[str, Any], told: Mapping[str, Any]) -> None:

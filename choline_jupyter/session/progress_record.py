@@ -19,6 +19,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 24
 _LOSSES = ("loss", "train_loss", "training_loss", "lm_loss", "total_loss")
 _RECENT = 20  # points that the time left is estimated from
+_LOADS = {"telemetry", "load"}  # as `agent.kernel.telemetry` calls them
 _MOST = 100_000  # points that are kept of a job
 
 
@@ -71,7 +72,7 @@ class Telling:
         """Note an event; whether it tells something new."""
         if event.kind is Kind.METRIC:
             fact = _read(event)
-            if "telemetry" in fact:  # of the machine, not of the training
+            if _LOADS & fact.keys():  # of the machine, not of the training
                 return False
             if not self._logs:
                 self._logs, self.progress = True, Progress(checkpoint=self.progress.checkpoint)

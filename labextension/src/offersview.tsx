@@ -84,13 +84,15 @@ export function describeParts(offer: IOffer): string {
   return [offer.name, parts.join(' + '), offer.failures ? `failed ${offer.failures} times lately` : ''].filter(Boolean).join('\n');
 }
 
-/** What an offer's second line says: memory, spot, where. */
-export function describeOffer(offer: IOffer): string {
+/** What an offer's second line says: memory, spot, where, and whether nothing but this laptop would end a forgotten machine. */
+export function describeOffer(offer: IOffer, needsLaptop = false): string {
   const memory = offer.memory ? `${Math.round(offer.memory)} GiB` : '';
-  return [memory, offer.spot ? 'spot, may be taken away' : '', offer.region].filter(Boolean).join(' · ');
+  const words = [memory, offer.spot ? 'spot, may be taken away' : '', offer.region, needsLaptop ? 'needs this laptop' : ''];
+  return words.filter(Boolean).join(' · ');
 }
 
-function Row({ offer, onUse }: { offer: IOffer; onUse: (offer: IOffer) => void }): JSX.Element {
+function Row(props: { offer: IOffer; needsLaptop: boolean; onUse: (offer: IOffer) => void }): JSX.Element {
+  const { offer, needsLaptop, onUse } = props;
   const what = `${offer.gpus || offer.name} on ${offer.provider}`;
   return (
     <tbody data-offer={offer.name} title={describeParts(offer)}>
@@ -109,7 +111,7 @@ function Row({ offer, onUse }: { offer: IOffer; onUse: (offer: IOffer) => void }
         </td>
       </tr>
       <tr>
-        <td colSpan={COLUMNS.length}>{describeOffer(offer)}</td>
+        <td colSpan={COLUMNS.length}>{describeOffer(offer, needsLaptop)}</td>
       </tr>
     </tbody>
   );
@@ -149,6 +151,7 @@ function Found(props: { model: OffersModel; found: IOffers; onUse: (offer: IOffe
   const down = found.providers.filter(one => one.state === 'down');
   const unready = found.providers.filter(one => one.state === 'unready');
   const shown = isAll ? found.offers : found.offers.slice(0, SHOWN);
+  const weak = new Set(found.providers.filter(one => one.needs_laptop).map(one => one.name));
   const hasAnswer = found.providers.length > unready.length;
   return (
     <>
@@ -164,7 +167,12 @@ function Found(props: { model: OffersModel; found: IOffers; onUse: (offer: IOffe
             <Down key={one.name} provider={one} />
           ))}
           {shown.map(offer => (
-            <Row key={`${offer.provider} ${offer.name} ${offer.region} ${offer.spot}`} offer={offer} onUse={onUse} />
+            <Row
+              key={`${offer.provider} ${offer.name} ${offer.region} ${offer.spot}`}
+              offer={offer}
+              needsLaptop={weak.has(offer.provider)}
+              onUse={onUse}
+            />
           ))}
         </table>
       )}

@@ -11,7 +11,8 @@ export const PANEL_ID = 'choline-panel';
 export class Panel extends ReactWidget {
   constructor(
     private _models: IPanelModels,
-    private _actions: IPanelActions
+    private _actions: IPanelActions,
+    private _sections: React.ReactNode[] = []
   ) {
     super();
     this.id = PANEL_ID;
@@ -23,7 +24,7 @@ export class Panel extends ReactWidget {
   }
 
   protected render(): JSX.Element {
-    return <PanelView models={this._models} actions={this._actions} />;
+    return <PanelView models={this._models} actions={this._actions} sections={this._sections} />;
   }
 
   protected onAfterShow(message: Message): void {

@@ -35,6 +35,11 @@ interface IProps {
   now: number;
 }
 
+interface IPanelViewProps extends Omit<IProps, 'now'> {
+  /** What stands between jobs and offers. */
+  sections: React.ReactNode[];
+}
+
 /** The time, which goes on while something runs or costs. */
 function useNow(isRunning: boolean): number {
   const [now, setNow] = useState(Date.now() / 1000);
@@ -133,7 +138,7 @@ function Jobs({ models, actions, now }: IProps): JSX.Element {
   );
 }
 
-function Body({ models, actions }: Omit<IProps, 'now'>): JSX.Element {
+function Body({ models, actions, sections }: IPanelViewProps): JSX.Element {
   const { record, money } = models;
   const { jobs, sessions } = record;
   const now = useNow(sessions.length > 0 || jobs.some(isOpen) || sumHourly(money.money?.machines ?? []) > 0);
@@ -147,6 +152,7 @@ function Body({ models, actions }: Omit<IProps, 'now'>): JSX.Element {
       {!isFirst && <Sessions models={models} actions={actions} now={now} />}
       {!isFirst && <Jobs models={models} actions={actions} now={now} />}
       {!isFirst && <Gpus jobs={jobs} />}
+      {sections}
       <Offers model={models.offers} onUse={actions.use} />
       <Budget model={money} />
     </>
@@ -154,7 +160,7 @@ function Body({ models, actions }: Omit<IProps, 'now'>): JSX.Element {
 }
 
 /** The whole panel. What is wrong stands on top and is read out; the rest stays as it was last known. */
-export function PanelView({ models, actions }: Omit<IProps, 'now'>): JSX.Element {
+export function PanelView({ models, actions, sections }: IPanelViewProps): JSX.Element {
   const { record, money } = models;
   return (
     <UseSignal signal={record.changed}>
@@ -171,7 +177,7 @@ export function PanelView({ models, actions }: Omit<IProps, 'now'>): JSX.Element
                 )}
               </div>
               {record.notice && <p className="jp-choline-Hint">{record.notice}</p>}
-              <Body models={models} actions={actions} />
+              <Body models={models} actions={actions} sections={sections} />
             </div>
           )}
         </UseSignal>

@@ -49,6 +49,11 @@ def test_without_a_gpu_the_process() -> None:
     assert other["points"] == [(1, 0.5, 5)]
 
 
+def test_a_kernel_alone_is_drawn_as_well() -> None:
+    event, fact = tell(0, seconds=1, memory=5, cpu=0.5)
+    assert describe_ranks([(event, {"load": fact["telemetry"]})]) == describe_ranks([(event, fact)])
+
+
 def test_a_long_course_and_many_ranks_are_bounded() -> None:
     events = [tell(rank, seconds=at, memory=1, cpu=1.0) for at in range(200) for rank in range(100)]
     ranks = describe_ranks(events)

@@ -67,3 +67,11 @@ def test_a_long_curve_is_thinned() -> None:
     assert len(draw_curve([float(place) for place in range(1000)])) == 24
     assert draw_curve([1.0]) == ""
     assert draw_curve([2.0, 2.0]) == "▁▁"
+
+
+@pytest.mark.parametrize("name", ["telemetry", "load"])
+def test_what_a_job_takes_of_its_machine_is_no_progress(name: str) -> None:
+    """A line that it prints is still read: nothing was logged."""
+    load = make_event(Kind.METRIC, 1.0, {name: {"rank": 0, "seconds": 2.0, "memory": 1, "cpu": 1.0}})
+    printed = make_event(Kind.STREAM, 2.0, {"name": "stdout", "text": "epoch 1/3 loss 0.5\n"})
+    assert read_progress([load, printed]).list_values() == [0.5]

@@ -33,7 +33,7 @@ from choline_jupyter.agent.kernel.membership import Membership
 from choline_jupyter.agent.kernel.process_group import ProcessGroup, make_environment
 from choline_jupyter.agent.kernel.results import Results
 from choline_jupyter.agent.kernel.secrets import Secrets
-from choline_jupyter.agent.kernel.telemetry import Telemetry
+from choline_jupyter.agent.kernel.telemetry import LOAD, TELEMETRY, Telemetry, has_gpu
 from choline_jupyter.agent.layout import enter_layout, translate
 from choline_jupyter.agent.masked_journal import MaskedJournal
 from choline_jupyter.agent.process import MARK, make_mark
@@ -234,7 +234,7 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     app.hook.hear = RankKernel.training.hear
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]
-    RankKernel.telemetry = Telemetry(journal, spec.rank)
+    RankKernel.telemetry = Telemetry(journal, spec.rank, TELEMETRY if group or has_gpu() else LOAD)
     if group:
         RankKernel.membership = Membership(group, jobs, ringer, RankKernel.luggage)
     Bridge(listener, journal, ringer, jobs, RankKernel.secrets, call, RankKernel.membership).start(app)

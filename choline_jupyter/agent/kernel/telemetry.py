@@ -19,6 +19,8 @@ from typing import Any, Optional
 from choline_jupyter.agent.journal import JournalWriter
 from choline_jupyter.model.event import Kind
 
+# What its events are called: those of several ranks or a GPU are also summed up below their cell, `load` is drawn only.
+TELEMETRY, LOAD = "telemetry", "load"
 _PERIOD = 1.0
 _OFTEN, _REPORT = 2, 10  # samples between two reports: of the first twenty, of all others
 _BEGINNING = 20
@@ -33,8 +35,8 @@ def has_gpu() -> bool:
 class Telemetry:
     """`begin` and `end` are called by the kernel's main thread around each cell."""
 
-    def __init__(self, journal: JournalWriter, rank: int) -> None:
-        self._journal, self._rank = journal, rank
+    def __init__(self, journal: JournalWriter, rank: int, name: str = TELEMETRY) -> None:
+        self._journal, self._rank, self._name = journal, rank, name
         self._work = threading.Event()
         self._lock = threading.Lock()
         self._samples = _Samples(None)
@@ -73,7 +75,7 @@ class Telemetry:
                         self._tell(is_end=False)
 
     def _tell(self, is_end: bool) -> None:
-        fact = {"telemetry": {"rank": self._rank, "is_end": is_end, **self._samples.describe()}}
+        fact = {self._name: {"rank": self._rank, "is_end": is_end, **self._samples.describe()}}
         self._journal.append(Kind.METRIC, [b"{}", b"{}", b"{}", json.dumps(fact).encode()], self._job, self._attempt)
 
 

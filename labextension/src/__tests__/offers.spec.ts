@@ -84,6 +84,7 @@ it('finds the line of a cell and puts another in its place', () => {
 it('says what an offer is and what its total is made of', () => {
   expect(describeOffer(makeOffer({ spot: true }))).toBe('80 GiB · spot, may be taken away · EU');
   expect(describeOffer(makeOffer({ memory: 0, region: '' }))).toBe('');
+  expect(describeOffer(makeOffer(), true)).toBe('80 GiB · EU · needs this laptop');
   expect(describeParts(makeOffer({ parts: [['machine', 1], ['credit', -1]], failures: 2 }))).toBe(
     'one\nmachine $1.00 + credit -$1.00\nfailed 2 times lately'
   );

@@ -77,4 +77,7 @@ def test_two_hundred_jobs_in_a_narrow_sidebar(notebook_page: NotebookPage, lab: 
     expect(panel.jobs).to_have_count(200, timeout=WAIT)
     panel.panel.evaluate("node => { node.parentElement.style.width = '180px'; node.style.width = '180px'; }")
     assert panel.panel.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
-    expect(panel.panel).to_contain_text("Older jobs", timeout=WAIT)
+    panel.button("Show older jobs").click()
+    expect(panel.jobs).to_have_count(400, timeout=WAIT)
+    panel.button("Show older jobs").click()
+    expect(panel.jobs).to_have_count(600, timeout=WAIT)

@@ -128,7 +128,7 @@ def test_no_serious_fault(panel: PanelPage, theme: str) -> None:
     panel.button("Search").click()
     expect(panel.panel.locator("[data-offer]").first).to_be_visible(timeout=WAIT)
     assert find_faults(panel.page) == [], json.dumps(find_faults(panel.page), indent=1)
-    panel.take_picture(f"panel-money-{theme.rpartition(' ')[2].lower()}")
+    panel.take_picture(f"panel-gpus-{theme.rpartition(' ')[2].lower()}")
     panel.take_whole_picture(f"panel-whole-{theme.rpartition(' ')[2].lower()}")
 
 

@@ -103,7 +103,7 @@ def test_a_machine_from_its_offer_to_its_end(
     expect(job).to_contain_text("$", timeout=WAIT)
     expect(job.get_by_role("img", name="loss from")).to_be_visible(timeout=WAIT)
     expect(panel.panel.locator("[data-rank='0']")).to_contain_text("processor", timeout=WAIT)
-    panel.take_picture("panel-rented")
+    panel.take_picture("panel-money")
     panel.button("Interrupt what runs in rented.ipynb").click()
     notebook_page.wait_done()
     expect(session).to_contain_text("ends in", timeout=WAIT)
