@@ -153,13 +153,15 @@ class LeaseHandler(RecordHandler):
 
 
 class StopHandler(RecordHandler):
-    """`POST sessions/ID/stop`: end a session and what runs in it; answers when nothing of it runs any more."""
+    """`POST sessions/ID/stop`: end a session and what runs in it; answers when nothing of it runs any more, and whether its
+    rented machine is known to be gone.
+    """
 
     @tornado.web.authenticated
     async def post(self, id: str) -> None:
         row = await self.find_session(id)
-        await self.act(lambda bridge: bridge.engine.stop(row))
-        self.answer({"stopped": id})
+        is_gone = await self.act(lambda bridge: bridge.engine.stop(row))
+        self.answer({"stopped": id, "gone": is_gone})
 
 
 def _describe(store: EventStore, row: JobRow, root: str) -> dict[str, Any]:

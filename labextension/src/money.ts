@@ -20,9 +20,12 @@ export function describeMachineState(machine: IMachine): string {
   return STATES[machine.state] ?? '';
 }
 
-/** What a machine has cost by now: as it was told then, and what has come since at its price. */
+/**
+ * What a machine has cost by now: as it was reckoned then, and what has come since at its price. What its provider has billed
+ * is some minutes old, and no budget goes by it.
+ */
 export function findSpent(machine: IMachine, told: number, now: number): number {
-  return machine.billed ?? machine.spent + (machine.hourly * Math.max(0, now - told)) / HOUR;
+  return machine.spent + (machine.hourly * Math.max(0, now - told)) / HOUR;
 }
 
 /** What was spent between two times at these rates, the last of which goes on. */

@@ -11,7 +11,7 @@ export interface IMachine {
   state: string;
   created: number;
   hourly: number;
-  /** An estimate; `billed` is the provider's own figure, null where it tells none. */
+  /** An estimate; `billed` is the provider's own figure when it was last asked, null where it tells none. */
   spent: number;
   billed: number | null;
   budget: number;

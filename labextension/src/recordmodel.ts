@@ -126,14 +126,15 @@ export class RecordModel {
   }
 
   /** Interrupt a job. */
-  interrupt(job: string): Promise<void> {
-    return this._act(`jobs/${job}/interrupt`);
+  async interrupt(job: string): Promise<void> {
+    await this._act(`jobs/${job}/interrupt`);
   }
 
-  /** End a session and what runs in it. */
-  async stop(session: string): Promise<void> {
-    await this._act(`sessions/${session}/stop`);
+  /** End a session and what runs in it; whether its rented machine is known to be gone, if it has one. */
+  async stop(session: string): Promise<boolean> {
+    const { gone } = await this._act<{ gone: boolean }>(`sessions/${session}/stop`);
     await this.refresh();
+    return gone;
   }
 
   /** Have a session's lease begin anew. */
@@ -180,8 +181,8 @@ export class RecordModel {
     return request<T>(path, this.settings);
   }
 
-  private async _act(path: string): Promise<void> {
-    await request(path, this.settings, { method: 'POST' });
+  private _act<T = unknown>(path: string): Promise<T> {
+    return request<T>(path, this.settings, { method: 'POST' });
   }
 
   private async _try(work: () => Promise<void>): Promise<void> {

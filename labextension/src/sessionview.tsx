@@ -66,7 +66,7 @@ export function Meter({ machine, told, now }: { machine: IMachine; told: number;
     <div className="jp-choline-Meter">
       <div className="jp-choline-Facts">
         <strong>{formatMoney(machine.hourly)}/h</strong>
-        <span title={machine.billed === null ? 'an estimate' : "the provider's own figure"}>{text} spent</span>
+        <span title={`an estimate${machine.billed === null ? '' : `; its provider has billed ${formatMoney(machine.billed)} so far`}`}>{text} spent</span>
         {left !== null && left > 0 && <span title="at its budget or its deadline, whichever comes first">at most {formatDuration(left)} more</span>}
       </div>
       <Gauge label="Budget of this machine" value={spent} limit={machine.budget} text={text} />

@@ -103,8 +103,8 @@ async function stop({ record, money }: IPanelModels, session: ISession): Promise
       (isRented ? ' Its machine is given back, and costs nothing from then on.' : ''),
     buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Stop' })]
   });
-  if (answer.button.accept) {
-    await record.stop(session.id);
+  if (answer.button.accept && !(await record.stop(session.id))) {
+    Notification.warning('Its machine is not known to be gone yet, and may still cost. The panel shows it until it is.');
   }
 }
 

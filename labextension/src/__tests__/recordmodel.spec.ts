@@ -74,6 +74,12 @@ describe('RecordModel', () => {
     watch.dispose();
   });
 
+  it('says whether a stopped machine is known to be gone', async () => {
+    server.answers['sessions/s-one/stop'] = { stopped: 's-one', gone: false };
+    await expect(model.stop('s-one')).resolves.toBe(false);
+    expect(server.asked[0]).toBe('POST sessions/s-one/stop');
+  });
+
   it('begins a lease anew and looks what that is worth', async () => {
     server.answers['sessions/s-one/lease'] = { extended: 's-one' };
     await model.extend('s-one');

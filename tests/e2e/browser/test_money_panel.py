@@ -61,7 +61,7 @@ def test_offers_are_found_sorted_and_used(
     panel.unfold("Offers")
     panel.panel.get_by_role("combobox", name="GPU").fill("a100")
     panel.button("Search").click()
-    expect(panel.panel.locator('tr[data-provider="lambda"]')).to_contain_text("could not be asked", timeout=WAIT)
+    expect(panel.panel.locator('[data-provider="lambda"]')).to_contain_text("could not be asked", timeout=WAIT)
     rows = panel.panel.locator("[data-offer]")
     expect(rows.first).to_contain_text("A100", timeout=WAIT)
     prices = [float(text) for text in rows.locator("td:nth-child(3)").all_inner_texts()]
@@ -112,5 +112,8 @@ def test_a_machine_from_its_offer_to_its_end(
     panel.button("Stop the session rented.ipynb").click()
     panel.confirm("Stop")
     expect(session).to_have_count(0, timeout=WAIT)
+    # The notebook's kernel may have heard of the session's end before its machine has ended.
+    expect(panel.panel.locator("[data-machine]")).to_have_count(0, timeout=2 * WAIT)
+    assert clouds["runpod"].ended.wait(WAIT / 1000)
     assert clouds["runpod"].list_alive() == []
     expect(panel.panel).to_contain_text("this month")
