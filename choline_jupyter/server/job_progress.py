@@ -24,7 +24,7 @@ _RECENT = 20_000  # characters in which the printed figure is looked for
 def describe_progress(logged: Sequence[Event], text: str) -> dict[str, Any]:
     """`progress` (done, total, left in seconds, rate as written) or None, `losses`, and `mfu` as a share or None.
 
-    `logged` are METRIC events of the job, `text` is the end of what it has printed.
+    `logged` are METRIC and PROGRESS events of the job, `text` is the end of what it has printed.
     """
     told = read_logged(logged)
     losses = [value for value in told.list_values() if math.isfinite(value)]

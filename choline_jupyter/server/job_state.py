@@ -50,7 +50,7 @@ def describe_job(row: JobRow, root: str) -> dict[str, Any]:
 def describe_output(store: EventStore, row: JobRow) -> dict[str, Any]:
     """How far a job is, what it takes of its machine, and what it has printed last."""
     text = join_text(store.read_last(row.id, (Kind.STREAM, Kind.RESULT, Kind.ERROR), _EVENTS))
-    metrics = [(event, _read(event)) for event in store.read_last(row.id, (Kind.METRIC,), _METRICS)]
+    metrics = [(event, _read(event)) for event in store.read_last(row.id, (Kind.METRIC, Kind.PROGRESS), _METRICS)]
     logged = [event for event, fact in metrics if not is_telemetry(fact)]
     return {"tail": read_tail(text, _LINES), "ranks": describe_ranks(metrics), **describe_progress(logged, text)}
 
