@@ -22,9 +22,10 @@ _HOMES = {
     "checkpoint": "choline_jupyter.training",
     "log": "choline_jupyter.training",
     "resume": "choline_jupyter.training",
+    "sweep": "choline_jupyter.magic.sweep",
 }
 
-__all__ = ["CholineError", "__version__", "checkpoint", "load_ipython_extension", "log", "resume"]
+__all__ = ["CholineError", "__version__", "checkpoint", "load_ipython_extension", "log", "resume", "sweep"]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

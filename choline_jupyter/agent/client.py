@@ -151,7 +151,9 @@ class Client:
         return {}
 
     async def _interrupt(self, frame: Frame) -> dict[str, Any]:
-        self._supervisor.find(frame.header["session"]).interrupt(str(frame.header.get("job", "")))
+        self._supervisor.find(frame.header["session"]).interrupt(
+            str(frame.header.get("job", "")), only_waiting=bool(frame.header.get("waiting"))
+        )
         return {}
 
     async def _stop(self, frame: Frame) -> dict[str, Any]:

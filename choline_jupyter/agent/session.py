@@ -164,12 +164,14 @@ class HostedSession:
         while self._queue:
             self._cancel(self._queue.popleft().header["job"], reason)
 
-    def interrupt(self, job: str) -> None:
-        """Interrupt a job (the running one, when empty); one that waits is cancelled."""
+    def interrupt(self, job: str, only_waiting: bool = False) -> None:
+        """Interrupt a job (the running one, when empty); one that waits is cancelled, and with `only_waiting` no other."""
         job = job or ("" if self.running else next(iter(self.queue), ""))
         if job in self.queue:
             kept = "; what has come of its datasets is kept" if self._datasets.stop(job) else ""
             self._refuse(job, "interrupted before it began" + kept)
+        elif only_waiting:
+            return
         elif self.rank and self.running and self.rank.recall():
             self._cancel(self.running, "interrupted before it began")
             self.running = ""

@@ -175,7 +175,7 @@ class Supervisor:
         directory = self.place.find_session(check_identifier(wish["session"]))
         if directory.is_dir():
             raise Refused("no-session", "That session has ended.")
-        keys = ("session", "name", "kind", "python", "directory", "lease", "command", "epoch", "files", "ranks")
+        keys = ("session", "name", "kind", "python", "directory", "lease", "command", "epoch", "files", "ranks", "gpus")
         more = ("packages", "are_found", "version", "indexes")
         spec = {key: wish[key] for key in (*keys, *more) if key in wish}
         spec["created"], spec["shares"] = time.time(), shares_files(spec.get("files"))
@@ -222,6 +222,7 @@ class Supervisor:
             "address": str(self.place.bell),
             "directory": session.spec["directory"],
             "environment": session.environment,
+            "gpus": session.spec.get("gpus", ""),
             "layout": session.spec.get("layout"),
             "workspace": str(self.layouts.find(session.id)),
             "blobs": str(self.blobs.folder),

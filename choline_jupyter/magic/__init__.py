@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics; called by IPython, also again on `%reload_ext`."""
 
-    def run_cell(line: str, cell: str) -> None:
+    def run_cell(line: str, cell: str) -> object:
         """Run this cell in another machine's kernel."""
         from choline_jupyter.magic.notebook import get_notebook
 
-        get_notebook(shell).run_cell(line, cell)
+        return get_notebook(shell).run_cell(line, cell)
 
     def run_line(line: str) -> None:
         """Steer sessions and jobs: `%choline` alone lists the verbs."""

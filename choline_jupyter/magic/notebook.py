@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from choline_jupyter.magic.relocation import Move
 from choline_jupyter.magic.results import Returns
 from choline_jupyter.magic.screen import PlainScreen, Screen
 from choline_jupyter.magic.stage import Stage
+from choline_jupyter.magic.sweep import Sweep, Sweeps
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.bridge import get_bridge
@@ -47,6 +48,7 @@ from choline_jupyter.session.rerun import as_cell, plan_again
 from choline_jupyter.session.results import check_names, list_told, read_names
 from choline_jupyter.session.resumption import Resumption, add_files, check_training, read_training, resume_job
 from choline_jupyter.session.secrets import Secrets
+from choline_jupyter.session.sweep.grid import Parameters, read_grid
 from choline_jupyter.session.usage import MAGIC, render_help
 from choline_jupyter.session.verbs import Verbs, find_version
 
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from choline_jupyter.session.live import LiveSession
+    from choline_jupyter.session.option_reader import Values
     from choline_jupyter.session.spec import SessionSpec
 
 _MACHINE = ("session", "provider", "host", "env", "isolated", "ranks")  # options that say which session is meant
@@ -79,10 +82,11 @@ class Notebook:
         self._returns = Returns(shell, self._bridge, self._luggage)
         self._awaited: dict[str, list[str]] = {}  # by job, the names that are to come here
         self._imports = CellImports(shell, self._bridge, self._luggage)
+        self._sweeps = Sweeps(shell, self._bridge, self._luggage, self._imports, self._screen, self._make_scheduler())
         if self._bridge.engine.notice:
             print("choline:", self._bridge.engine.notice)
 
-    def run_cell(self, line: str, cell: str) -> None:
+    def run_cell(self, line: str, cell: str) -> Sweep | None:
         """`%%choline`: run the cell in its session and show it until it ends, or start it and return (`--detach`)."""
         request = parse_cell(line)
         if len(cell) > _LARGEST_CODE:
@@ -90,12 +94,20 @@ class Notebook:
                 "A cell of more than 15 MB cannot be sent.", "Put the data into a file and read it there."
             )
         code = cell.removesuffix("\n")  # IPython has added it
+        if request.options.has("sweep"):
+            return self.sweep(code, read_grid(request.options.list("sweep")), request.options)
         secrets = self._secrets.read(request.options)
         list_datasets(request.options)  # what cannot be is said before anything is rented
         try:
             self._perform(code, request, secrets)
         except SessionEnded:  # it is noted as ended now, so this opens a new one
             self._perform(code, request, secrets)
+        return None
+
+    def sweep(self, code: str, grid: Sequence[Parameters], options: Values) -> Sweep:
+        """Run a cell once for each of these parameters, on sessions of their own."""
+        facts = {"number": find_count(self._shell), "notebook": find_name(self._shell)}
+        return self._sweeps.run(code, grid, options, facts, self._secrets.read(options))
 
     def _perform(self, code: str, request: CellRequest, secrets: dict[str, str]) -> None:
         earlier = request.options.text("resume")

@@ -195,6 +195,10 @@ class LiveSession:
         """Interrupt a job, the running one when none is named."""
         self._tell(Type.INTERRUPT, {"job": job})
 
+    def recall(self, job: str) -> None:
+        """Cancel a job if it has not begun."""
+        self._tell(Type.INTERRUPT, {"job": job, "waiting": True})
+
     def pass_comm(self, header: dict[str, Any], body: bytes) -> None:
         """A front end's comm message for the kernel."""
         self.connection.send(Type.COMM, {"session": self.row.id, **header}, body)
@@ -220,6 +224,7 @@ class LiveSession:
                 "version": self.spec.version, "indexes": self.spec.indexes, "lease": self.spec.lease,
                 "environment": self.spec.environment, "files": self.spec.files, "command": list(self.spec.command),
                 "kind": "script" if self.spec.command else "kernel", "ranks": self.spec.ranks,
+                "gpus": self.spec.gpus,
             }  # fmt: skip
             self._keep(self._open(self.connection.ask(Type.OPEN, {"session": self.row.id, **wish})))
 

@@ -57,7 +57,7 @@ class Values:
         return value
 
     def list(self, name: str) -> tuple[str, ...]:
-        """A LIST option's values."""
+        """A LIST's or GRID's values."""
         value = self.items[name] or ()
         assert isinstance(value, tuple), name
         return value
@@ -94,7 +94,7 @@ class Reader:
                 continue
             option = self._find_option(token)
             earlier, value = given[option.name], _take_value(option, token, remaining)
-            if earlier is not None and option.kind is not Kind.LIST:
+            if earlier is not None and option.kind not in (Kind.LIST, Kind.GRID):
                 raise RequestError(f"--{option.name} is given twice.", "Keep one of them.")
             given[option.name] = (
                 (*earlier, *value) if isinstance(earlier, tuple) and isinstance(value, tuple) else value

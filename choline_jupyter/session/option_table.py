@@ -31,6 +31,7 @@ class Kind(enum.Enum):
 
     FLAG = ""
     LIST = "PATH,..."  # printable texts; the option may be given again
+    GRID = "NAME=VALUE,..."  # one printable text; the option may be given again
     TEXT = "TEXT"  # printable, not blank
     DURATION = "DURATION"  # 90s, 30m, 2h, 1h30m; read as seconds
     COUNT = "N"  # a whole number from 1
@@ -140,6 +141,11 @@ TABLE = Table(
         Option("isolated", Kind.FLAG, "on this machine, without its files: only what goes along is there", _PLACE),
         Option("ranks", Kind.COUNT, "run on this many kernels at once, as the ranks of one process group", _RUN),
         Option("on", Kind.RANKS, "run on these ranks only", (CELL,)),
+        Option("sweep", Kind.GRID, "run the cell once for each value of a name, and of each combination", (CELL,)),
+        Option("over", Kind.LIST, "the hosts that a sweep is spread over; `here` is this machine", (CELL,), "HOST,..."),
+        Option(
+            "sessions", Kind.COUNT, "how many jobs of a sweep run at once (default: one for each host or GPU)", (CELL,)
+        ),
         Option(
             "with",
             Kind.LIST,
@@ -224,6 +230,8 @@ def read_value(option: Option, text: str) -> str | int | float | tuple[str, ...]
     """`text` as a value of the option: TEXT as it is, DURATION in seconds, SIZE in bytes; raises RequestError."""
     if option.kind is Kind.LIST:
         return tuple(read_text(f"--{option.name}", part, option.limit) for part in text.split(","))
+    if option.kind is Kind.GRID:
+        return (read_text(f"--{option.name}", text, option.limit),)
     if option.kind is Kind.DURATION:
         return _read_duration(option, text)
     if option.kind is Kind.COUNT:

@@ -87,22 +87,42 @@ class Telling:
         return True
 
 
-def read_progress(events: Iterable[Event]) -> Progress:
-    """What the events of a job tell; where the code logs its metrics, its output is not searched for them as well."""
-    told = Telling()
-    printed, readers = Progress(), dict[str, OutputReader]()
-    for event in events:
-        told.take(event)
-        if event.kind is Kind.STREAM and not told.progress.points:
+class ProgressReader:
+    """Reads the events of one job as they come; where its code logs metrics, its output is not searched for them as well."""
+
+    def __init__(self) -> None:
+        self._told, self._printed = Telling(), Progress()
+        self._readers: dict[str, OutputReader] = {}
+
+    @property
+    def progress(self) -> Progress:
+        """What was told so far."""
+        told = self._told.progress
+        return replace(told if told.points else self._printed, checkpoint=told.checkpoint)
+
+    def read(self, event: Event) -> None:
+        """One more event."""
+        self._told.take(event)
+        if event.kind is Kind.STREAM and not self._told.progress.points:
             content = _read(event)
-            reader = readers.setdefault(str(content.get("name")), OutputReader())
+            reader = self._readers.setdefault(str(content.get("name")), OutputReader())
             for point in reader.feed(str(content.get("text", ""))):
-                _add(printed, point, event.at)
-    for reader in readers.values():
-        for point in reader.close():
-            _add(printed, point, printed.times[-1] if printed.times else 0.0)
-    chosen = told.progress if told.progress.points else printed
-    return replace(chosen, checkpoint=told.progress.checkpoint)
+                _add(self._printed, point, event.at)
+
+    def close(self) -> None:
+        """The last lines have no end."""
+        for reader in self._readers.values():
+            for point in reader.close():
+                _add(self._printed, point, self._printed.times[-1] if self._printed.times else 0.0)
+
+
+def read_progress(events: Iterable[Event]) -> Progress:
+    """What the events of a job tell."""
+    reader = ProgressReader()
+    for event in events:
+        reader.read(event)
+    reader.close()
+    return reader.progress
 
 
 def render_progress(progress: Progress, is_running: bool) -> str:

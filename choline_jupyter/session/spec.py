@@ -26,7 +26,8 @@ class SessionSpec:
     the user, `version` is the Python wanted, `indexes` (by pip's names) where they come from.
     `files` (`session.project.describe_files`) is for sessions that do not have the folder's own files.
     `rent` is set for a session that needs a rented machine: `provider` and `machine` are empty then.
-    `ranks` is the number of kernels that run each cell, or of processes that torchrun makes of a script.
+    `ranks` is the number of kernels that run each cell, or of processes that torchrun makes of a script. `gpus` are those that
+    its kernels see (as CUDA_VISIBLE_DEVICES); empty for all.
     `accept_key` is the fingerprint of an unknown host key that the user has accepted, `client` the ssh client wanted.
     """
 
@@ -48,6 +49,7 @@ class SessionSpec:
     files: dict[str, Any] | None = None
     rent: Rent | None = None
     ranks: int = 1
+    gpus: str = ""
 
     def matches(self, row: SessionRow) -> bool:
         """Whether an existing session is the one asked for."""

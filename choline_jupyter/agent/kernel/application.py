@@ -68,6 +68,7 @@ class RankSpec(NamedTuple):
     address: str
     directory: str
     environment: Optional[dict[str, str]] = None
+    gpus: str = ""
     layout: Optional[dict[str, Any]] = None
     workspace: str = ""
     blobs: str = ""
@@ -290,6 +291,8 @@ def _settle(spec: RankSpec) -> None:
         _activate()
     os.environ.pop("JPY_PARENT_PID", None)
     os.environ[MARK] = make_mark(spec.session, spec.rank)
+    if spec.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = spec.gpus
     if spec.size > 1:
         os.environ.update(make_environment(spec.rank, spec.size, spec.port))
     enter_layout(spec._asdict())
