@@ -49,6 +49,7 @@ from choline_jupyter.session.results import check_names, list_told, read_names
 from choline_jupyter.session.resumption import Resumption, add_files, check_training, read_training, resume_job
 from choline_jupyter.session.secrets import Secrets
 from choline_jupyter.session.sweep.grid import Parameters, read_grid
+from choline_jupyter.session.sweep.record import is_sweep
 from choline_jupyter.session.usage import MAGIC, render_help
 from choline_jupyter.session.verbs import Verbs, find_version
 
@@ -106,8 +107,10 @@ class Notebook:
 
     def sweep(self, code: str, grid: Sequence[Parameters], options: Values) -> Sweep:
         """Run a cell once for each of these parameters, on sessions of their own."""
-        facts = {"number": find_count(self._shell), "notebook": find_name(self._shell)}
-        return self._sweeps.run(code, grid, options, facts, self._secrets.read(options))
+        return self._sweeps.run(code, grid, options, self._describe(), self._secrets.read(options))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"number": find_count(self._shell), "notebook": find_name(self._shell)}
 
     def _perform(self, code: str, request: CellRequest, secrets: dict[str, str]) -> None:
         earlier = request.options.text("resume")
@@ -149,6 +152,8 @@ class Notebook:
             print(render_help(request.topic, MAGIC))
         elif isinstance(request, VersionRequest):
             print(find_version())
+        elif request.verb == "attach" and request.positionals and is_sweep(request.positionals[0]):
+            self._sweeps.attach(request.positionals[0], self._describe())
         elif request.verb == "attach":
             self._attach(request)
         elif request.verb == "files" and not request.positionals:

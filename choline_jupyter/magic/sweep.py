@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.capture.reads import find_names
-from choline_jupyter.errors import CholineError, Interrupted, RequestError
+from choline_jupyter.errors import CholineError, Interrupted, RequestError, UnknownJob
 from choline_jupyter.magic.sweep_board import Board
 from choline_jupyter.model.names import make_identifier
+from choline_jupyter.session.cargo import Packed
 from choline_jupyter.session.interrupt import Interrupts
 from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.option_reader import Values
@@ -24,6 +26,7 @@ from choline_jupyter.session.resumption import read_training
 from choline_jupyter.session.sweep.grid import Grid, Parameters, check_names, is_python, make_grid, put_in
 from choline_jupyter.session.sweep.job import SweepJob, find_best
 from choline_jupyter.session.sweep.places import Place, find_places, make_specs
+from choline_jupyter.session.sweep.record import read_events, read_sweep
 from choline_jupyter.session.sweep.runner import Lane, SweepRunner
 from choline_jupyter.session.sweep.table import render_html, summarize
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from choline_jupyter.magic.imports import CellImports
     from choline_jupyter.magic.luggage import Luggage
     from choline_jupyter.magic.screen import Screen
+    from choline_jupyter.model.session import SessionRow
     from choline_jupyter.session.bridge import Bridge
     from choline_jupyter.session.live import LiveSession
     from choline_jupyter.session.spec import SessionSpec
@@ -73,6 +77,11 @@ class Sweep:
             raise KeyboardInterrupt
         return self
 
+    def show(self) -> Sweep:
+        """Have the table in the cell that runs now."""
+        self._board.move()
+        return self
+
     def stop(self) -> None:
         """Take back what has not begun, interrupt what runs, and return when all of it has ended."""
         if self._runner:
@@ -99,10 +108,10 @@ class Sweep:
 
         return HTML(render_html(self.name, self.jobs))
 
-    def begin(self, runner: SweepRunner) -> None:
-        """Engine's loop: send the jobs."""
+    def begin(self, runner: SweepRunner, is_known: bool = False) -> None:
+        """Engine's loop: send the jobs, or go on with those that were sent."""
         self._runner, self.jobs = runner, runner.jobs
-        runner.start()
+        (runner.adopt if is_known else runner.start)()
 
     def note_change(self, schedule: Callable[..., None]) -> None:
         """Engine's loop: have it drawn, by whoever waits or by the kernel's main loop."""
@@ -139,6 +148,7 @@ class Sweeps:
     ) -> None:  # fmt: skip
         self._shell, self._bridge, self._luggage, self._imports = shell, bridge, luggage, imports
         self._screen, self._schedule = screen, schedule
+        self._known: dict[str, Sweep] = {}
 
     def run(
         self, code: str, grid: Sequence[Parameters], options: Values, facts: dict[str, Any], secrets: dict[str, str]
@@ -149,21 +159,55 @@ class Sweeps:
         places = find_places(self._bridge, options, len(jobs), self._screen.ask)
         specs = [self._imports.complete(spec, jobs[0].code, facts["number"]) for spec in make_specs(name, places)]
         lanes = self._open(specs, places, jobs[0].code, facts["number"], options)
-        made = Sweep(name, self._bridge, self._screen, Board(self._shell, name, jobs))
         header = {"count": facts["number"], "allow_stdin": False, "training": read_training(options, None)}
         header |= {"secrets": secrets} if secrets else {}
         header |= {"pull": False} if options.has("no-pull") else {}
-        runner = SweepRunner(
-            name, self._bridge.engine, lanes, jobs, header, facts["notebook"],
-            lambda: made.note_change(self._schedule),
-        )  # fmt: skip
+        made, runner = self._make(name, lanes, jobs, header, facts["notebook"])
         self._bridge.post(made.begin, runner)
         self._bridge.call(runner.confirm())
+        self._bridge.engine.store.flush()  # the keeper, or the next kernel, is to find all of it
         start_keeper()
         if options.has("detach"):
-            print(f"Sweep {name} runs on by itself. `%choline runs {name}` lists its jobs.")
+            print(
+                f"Sweep {name} runs on by itself. `%choline runs {name}` lists its jobs, `%choline attach {name}` shows it."
+            )
             return made
         return made.wait()
+
+    def attach(self, prefix: str, facts: dict[str, Any]) -> Sweep:
+        """Show a sweep to its end, also one that was started before this kernel."""
+        known = next((one for name, one in self._known.items() if name.startswith(prefix)), None)
+        if known:
+            return known.show().wait()
+        engine = self._bridge.engine
+        name, jobs, sessions = read_sweep(engine.store, prefix)
+        if not jobs:
+            raise UnknownJob(f"There is no sweep {prefix!r:.80}.", "`%choline runs w-` lists the jobs of all.")
+        rows = {row.id: row for row in engine.store.list_sessions() if row.state.is_open}
+        lanes = [self._join(rows[one], own) for one, own in sessions.items() if one in rows]
+        header = {"count": facts["number"], "allow_stdin": False, "training": None}
+        made, runner = self._make(name, lanes, jobs, header, facts["notebook"])
+        self._bridge.post(made.begin, runner, True)
+        for lane in lanes:
+            self._bridge.call(engine.follow(lane.session, lane.seen))
+        return made.wait()
+
+    def _join(self, row: SessionRow, jobs: list[SweepJob]) -> Lane:
+        """A session of an earlier kernel's sweep, with what is stored of its jobs."""
+        engine = self._bridge.engine
+        session = self._bridge.call(engine.join(row, follow=False))
+        seen = engine.store.find_contiguous(row.id)
+        for job in jobs:
+            read_events(engine.store, job, seen)
+        still_open = [job for job in jobs if job.state.is_open]
+        return Lane(session, row.machine, Packed({}), still_open, session.deaths, seen=seen)
+
+    def _make(
+        self, name: str, lanes: list[Lane], jobs: Sequence[SweepJob], header: dict[str, Any], notebook: str
+    ) -> tuple[Sweep, SweepRunner]:
+        made = self._known[name] = Sweep(name, self._bridge, self._screen, Board(self._shell, name, jobs))
+        changed = partial(made.note_change, self._schedule)
+        return made, SweepRunner(name, self._bridge.engine, lanes, jobs, header, notebook, changed)
 
     def _make_jobs(self, code: str, grid: Sequence[Parameters], number: int, options: Values) -> list[SweepJob]:
         for option in _FOREIGN:
@@ -195,12 +239,12 @@ class Sweeps:
 
 
 def sweep(
-    what: Callable[..., object] | str, grid: Grid, *, over: Iterable[str] = (), sessions: int = 0, options: str = "",
+    what: Callable[..., object] | str, grid: Grid, *, over: Iterable[str] = (), parallel: int = 0, options: str = "",
     detach: bool = False,
 ) -> Sweep:  # fmt: skip
     """Run a function of this notebook, or a cell's text, once for each combination of parameters, on several machines.
 
-    `grid` is a dictionary of lists, or a list of dictionaries; `over` names hosts (`here` is this machine); `sessions` is
+    `grid` is a dictionary of lists, or a list of dictionaries; `over` names hosts (`here` is this machine); `parallel` is
     how many run at once, without it one for each host or GPU; `options` are more of what `%%choline` takes. With `detach`
     it returns at once.
     """
@@ -214,7 +258,7 @@ def sweep(
     rows = make_grid(grid)
     code = what if isinstance(what, str) else _write_call(what, rows[0], shell.user_ns)
     values = parse_cell(options).options
-    more = {"over": tuple(over) or None, "sessions": sessions or None, "detach": True if detach else None}
+    more = {"over": tuple(over) or None, "parallel": parallel or None, "detach": True if detach else None}
     given = {name: value for name, value in more.items() if value is not None}
     return get_notebook(shell).sweep(code, rows, Values({**values.items, **given}))
 

@@ -30,7 +30,7 @@ class Board:
         self._publisher: Any = shell.display_pub
         self._can_update = hasattr(shell, "kernel")  # a terminal would print every update below the last
         self._name, self._jobs = name, jobs
-        self._display = ""
+        self._display = self._shown = ""
         self._due = 0.0
         self._told: set[int] = set()
 
@@ -45,10 +45,19 @@ class Board:
             if is_last:
                 print(render_text(self._name, self._jobs))
 
+    def move(self) -> None:
+        """Go on in a display of its own, in the cell that runs now."""
+        self._display = self._shown = ""
+        self._due = 0.0
+
     def _publish(self) -> None:
         is_new = not self._display
         self._display = self._display or uuid4().hex
-        data = {"text/plain": render_text(self._name, self._jobs), "text/html": render_html(self._name, self._jobs)}
+        text = render_text(self._name, self._jobs)
+        if text == self._shown:
+            return
+        self._shown = text
+        data = {"text/plain": text, "text/html": render_html(self._name, self._jobs)}
         self._publisher.publish(data, {}, transient={"display_id": self._display}, update=not is_new)
 
     def _tell_ends(self) -> None:

@@ -80,13 +80,25 @@ def read_parameters(code: str) -> dict[str, Any]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     found = {}
-    for node in body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+    for target, node in (pair for statement in body for pair in _list_bindings(statement)):
+        if isinstance(target, ast.Name):
             with suppress(ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-                value = ast.literal_eval(node.value)
+                value = ast.literal_eval(node)
                 if isinstance(value, (int, float, str, bool)) and len(str(value)) <= _TEXT:
-                    found[node.targets[0].id] = value
+                    found[target.id] = value
     return dict(list(found.items())[:_MOST])
+
+
+def _list_bindings(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr]]:
+    """What a statement binds to what: `steps = 3`, `lr: float = 0.1`, `lr, steps = 0.1, 3`."""
+    if isinstance(statement, ast.AnnAssign) and statement.value:
+        return [(statement.target, statement.value)]
+    if not isinstance(statement, ast.Assign):
+        return []
+    target, value = statement.targets[0], statement.value
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        return list(zip(target.elts, value.elts, strict=True))
+    return [(target, value)]
 
 
 def find_commit(root: Path) -> str:

@@ -302,6 +302,8 @@ class LiveSession:
         if fact.get("state") == "done":
             row = close_job(row, fact["reply"], event.at)
             self._remember_fetched()
+        elif fact.get("state") == "begun":
+            row = dataclasses.replace(row, started_at=event.at)
         elif fact.get("state") in ENDINGS and row.state.is_open:
             row = dataclasses.replace(row, state=ENDINGS[fact["state"]], ended_at=event.at, status="error")
         self._save(row)

@@ -144,7 +144,7 @@ TABLE = Table(
         Option("sweep", Kind.GRID, "run the cell once for each value of a name, and of each combination", (CELL,)),
         Option("over", Kind.LIST, "the hosts that a sweep is spread over; `here` is this machine", (CELL,), "HOST,..."),
         Option(
-            "sessions", Kind.COUNT, "how many jobs of a sweep run at once (default: one for each host or GPU)", (CELL,)
+            "parallel", Kind.COUNT, "how many jobs of a sweep run at once (default: one for each host or GPU)", (CELL,)
         ),
         Option(
             "with",

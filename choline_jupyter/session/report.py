@@ -84,6 +84,6 @@ def _describe_session(row: SessionRow, hosted: dict[str, Any] | None) -> str:
 def _describe_job(job: JobRow) -> str:
     end = job.ended_at or time.time()
     took = render_duration(end - job.started_at) if job.started_at else "-"
-    text = " ".join(job.code.split())[:_TEXT_LENGTH]
+    text = (job.name or " ".join(job.code.split()))[:_TEXT_LENGTH]
     problem = f" {job.ename}" if job.ename else ""
     return f"  {job.id}  {job.state.value}{problem}, {took}  {text}"

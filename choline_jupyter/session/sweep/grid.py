@@ -10,6 +10,7 @@ import ast
 import itertools
 import keyword
 import math
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ Parameters = dict[str, Any]
 Grid = Mapping[str, Iterable[Any]] | Iterable[Mapping[str, Any]]
 
 MOST = 1000
+_PARAMETER = re.compile(r"(?:^| )(\w+)=")
 _PLAIN = (bool, int, float, str, type(None))
 _EXAMPLE = "Write --sweep lr=1e-3,3e-4, once for each name."
 
@@ -63,6 +65,20 @@ def make_grid(grid: Grid) -> list[Parameters]:
 def describe(parameters: Parameters) -> str:
     """`lr=0.001 width=64`."""
     return " ".join(f"{name}={value!r}" for name, value in parameters.items())
+
+
+def read_description(text: str) -> Parameters:
+    """What `describe` has written; what is no literal, as one that was cut off, stays text."""
+    found: Parameters = {}
+    matches = [match for match in _PARAMETER.finditer(text) if not _is_inside(text[: match.start()])]
+    ends = [match.start() for match in matches[1:]] + [len(text)]
+    for match, end in zip(matches, ends, strict=False):
+        value = text[match.end() : end]
+        try:
+            found[match[1]] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[match[1]] = value
+    return found
 
 
 def put_in(code: str, parameters: Parameters) -> str:
@@ -185,3 +201,16 @@ def _replace(code: str, edits: list[tuple[ast.expr, str]]) -> str:
         rest = lines[last][node.end_col_offset or 0 :]
         lines[first : last + 1] = [lines[first][: node.col_offset] + text.encode() + rest]
     return b"\n".join(lines).decode()
+
+
+def _is_inside(text: str) -> bool:
+    """Whether a text's end is within quotes."""
+    quote, is_escaped = "", False
+    for letter in text:
+        if is_escaped:
+            is_escaped = False
+        elif letter == "\\":
+            is_escaped = True
+        elif letter in "'\"" and quote in ("", letter):
+            quote = "" if quote else letter
+    return bool(quote)

@@ -33,10 +33,10 @@ class Place:
 
 
 def find_places(bridge: Bridge, options: Values, jobs: int, ask: Callable[[str, bool], str]) -> list[Place]:
-    """As many as are wanted: `--sessions`, else one for each machine, or for each GPU of it. Raises CholineError."""
-    wanted = options.number("sessions") or 0
+    """As many as are wanted: `--parallel`, else one for each machine, or for each GPU of it. Raises CholineError."""
+    wanted = options.number("parallel") or 0
     if wanted > MOST:
-        raise RequestError(f"--sessions {wanted} is more than a sweep opens.", f"Use at most {MOST}.")
+        raise RequestError(f"--parallel {wanted} is more than a sweep opens.", f"Use at most {MOST}.")
     specs = [make_spec("", one) for one in _list_machines(options)]
     if specs[0].rent:
         return [Place(specs[0], f"machine {number + 1}") for number in range(min(wanted or 1, jobs))]

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import CholineError
@@ -19,10 +20,11 @@ from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.job_end import is_end
 from choline_jupyter.session.outcome import explain_death
-from choline_jupyter.session.sweep.grid import describe
 from choline_jupyter.session.sweep.job import SweepJob
+from choline_jupyter.session.sweep.record import name_job
 
 if TYPE_CHECKING:
+    from choline_jupyter.model.event import Series
     from choline_jupyter.session.cargo import Packed
     from choline_jupyter.session.engine import Engine
     from choline_jupyter.session.live import LiveSession
@@ -43,6 +45,7 @@ class Lane:
     jobs: list[SweepJob] = field(default_factory=list)
     kernels: int = -1  # how many of its kernels had died when that went, -1 if it has not gone
     is_lost: bool = False
+    seen: dict[Series, int] = field(default_factory=dict)  # what is known of a session that was joined
 
 
 class SweepRunner:
@@ -62,10 +65,21 @@ class SweepRunner:
 
     def start(self) -> None:
         """Send every job, each session its share."""
-        for lane in self.lanes:
-            lane.session.feed.on_arrival = lambda lane=lane: self._hear(lane)  # type: ignore[misc]  # a default
+        self._listen()
         for place, job in enumerate(self.jobs):
             self._send(job, self.lanes[place % len(self.lanes)])
+
+    def adopt(self) -> None:
+        """Go on with jobs that another process has sent; what was lost meanwhile is run again."""
+        self._listen()
+        known = {job.id for lane in self.lanes for job in lane.jobs}
+        for job in self.jobs:
+            if job.state.is_open and job.id not in known:
+                self._repeat(job, "its session has ended")
+        for lane in self.lanes:
+            for job in lane.jobs[1:]:
+                job.state, job.started_at = JobState.QUEUED, None
+        self._settle()
 
     async def confirm(self) -> None:
         """Return when every job that was sent has been taken, or its session is lost."""
@@ -85,9 +99,13 @@ class SweepRunner:
                 lane.session.interrupt(job.id)
         self._settle()
 
+    def _listen(self) -> None:
+        for lane in self.lanes:
+            lane.session.feed.on_arrival = partial(self._hear, lane)
+
     def _send(self, job: SweepJob, lane: Lane) -> None:
         row = JobRow(
-            make_identifier("j"), lane.session.row.id, name=f"{self.name} {job.number}: {describe(job.parameters)}"[:200],
+            make_identifier("j"), lane.session.row.id, name=name_job(self.name, job),
             attempt=job.attempt + 1, notebook=self._notebook, detached=True,
         )  # fmt: skip
         job.begin_attempt(row.id, lane.where)
