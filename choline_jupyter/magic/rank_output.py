@@ -16,7 +16,7 @@ from choline_jupyter.magic.rank_lines import RankLines, make_display_key, render
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.outcome import tell
 from choline_jupyter.session.rank_text import explain_freed, group_errors, name_ranks, shorten_ranks
-from choline_jupyter.session.telemetry_text import render_telemetry
+from choline_jupyter.session.telemetry_text import LONG, SHORT, has_gpu, render_telemetry
 
 if TYPE_CHECKING:
     from choline_jupyter.magic.screen import Screen
@@ -35,10 +35,14 @@ class _Job:
 
 
 class RankOutput:
-    """`is_many`: the session is known to have several ranks; else that shows with the first event of another than 0."""
+    """`is_many`: the session is known to have several ranks; else that shows with the first event of another than 0.
 
-    def __init__(self, screen: Screen, is_many: bool) -> None:
+    `is_paid`: its machine costs money; `is_here`: it is this one.
+    """
+
+    def __init__(self, screen: Screen, is_many: bool, is_paid: bool = False, is_here: bool = True) -> None:
         self._screen, self._is_many = screen, is_many
+        self._is_paid, self._is_here = is_paid, is_here
         self._jobs: dict[str, _Job] = {}
 
     def show(self, event: Event) -> None:
@@ -79,7 +83,8 @@ class RankOutput:
         self._show_due(job, is_end=True)
         self._show_common(job)
         self._show_errors(job, reply.get("ranks") or {})
-        told = render_telemetry(job.telemetry)
+        is_soon = self._is_paid or (has_gpu(job.telemetry) and not self._is_here)
+        told = render_telemetry(job.telemetry, self._is_many, SHORT if is_soon else LONG)
         if told:
             tell(told)
 

@@ -43,7 +43,8 @@ class Stage:
     def __init__(self, session: LiveSession, screen: Screen, bridge: Bridge, schedule: Callable[..., None]) -> None:
         self.session, self.screen = session, screen
         self._bridge, self._schedule = bridge, schedule
-        self._output = RankOutput(screen, session.ranks > 1)
+        row = session.row
+        self._output = RankOutput(screen, session.ranks > 1, row.trust is not Trust.OWN, row.provider == "local")
         self._input = RankInput()
         self._turn = threading.Lock()
         self._mine: set[str] = set()

@@ -95,3 +95,11 @@ def test_a_line_without_gpus() -> None:
 def test_nothing_of_a_short_job() -> None:
     assert render_telemetry({0: {"seconds": 2}}) == ""
     assert render_telemetry({}) == ""
+
+
+@pytest.mark.parametrize("told", ["x", None, [], True, -1, 1e300, float("nan")])
+def test_figures_that_make_no_sense_are_left_out(told: object) -> None:
+    gpu = {"index": told, "memory": told, "total": told, "busy": told, "power": 3}
+    assert render_telemetry({0: {"seconds": 60, "gpu": gpu}}) == "choline: GPU 0: 3 W.\n"
+    assert render_telemetry({0: {"seconds": told, "gpu": gpu}}) == ""
+    assert "GB" in render_telemetry({0: {"seconds": 60, "memory": told, "cpu": told}}, is_many=False)

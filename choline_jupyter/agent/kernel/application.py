@@ -235,7 +235,8 @@ def run_rank(spec: RankSpec, listener: socket.socket, call: int) -> None:
     app.hook.hear = RankKernel.training.hear
     # ":memory:" keeps `In`, `_i` and `%history` and leaves the user's own history file to the local cells
     app.initialize(["--HistoryManager.hist_file=:memory:", "--Session.key=", "--log-level=40"])  # type: ignore[no-untyped-call]
-    RankKernel.telemetry = Telemetry(journal, spec.rank, TELEMETRY if group or has_gpu() else LOAD)
+    is_told = group or spec.layout or has_gpu()
+    RankKernel.telemetry = Telemetry(journal, spec.rank, TELEMETRY if is_told else LOAD)
     if group:
         RankKernel.membership = Membership(group, jobs, ringer, RankKernel.luggage)
     Bridge(listener, journal, ringer, jobs, RankKernel.secrets, call, RankKernel.membership).start(app)

@@ -2,21 +2,20 @@
 
 Made by `application`. Owns the thread `choline-telemetry`, which looks once a second while a cell runs and sleeps else. A
 cell of more than a second leaves one METRIC event behind, a long one one every two seconds at first and every ten later;
-each has the whole of the cell so far, and under `now` what has been since the event before. NVML needs the package
-nvidia-ml-py in the session's environment; without it, and without a GPU, the rest is told.
+each has the whole of the cell so far, and under `now` what has been since the event before. Without NVIDIA's driver the rest
+is told.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import threading
 import time
-from contextlib import suppress
 from typing import Any, Optional
 
 from choline_jupyter.agent.journal import JournalWriter
+from choline_jupyter.agent.kernel.nvml import Handle, Nvml, load_nvml
 from choline_jupyter.model.event import Kind
 
 # What its events are called: those of several ranks or a GPU are also summed up below their cell, `load` is drawn only.
@@ -24,12 +23,11 @@ TELEMETRY, LOAD = "telemetry", "load"
 _PERIOD = 1.0
 _OFTEN, _REPORT = 2, 10  # samples between two reports: of the first twenty, of all others
 _BEGINNING = 20
-_DRIVER = "/proc/driver/nvidia/version"
 
 
 def has_gpu() -> bool:
     """Whether NVIDIA's driver is here."""
-    return os.path.exists(_DRIVER)
+    return load_nvml() is not None
 
 
 class Telemetry:
@@ -41,7 +39,7 @@ class Telemetry:
         self._lock = threading.Lock()
         self._samples = _Samples(None)
         self._job, self._attempt = "", 0
-        self._gpu: Optional[_Gpu] = None
+        self._gpu: Optional[Gpu] = None
         self._is_started = False
 
     def begin(self, job: str, attempt: int) -> None:
@@ -63,7 +61,7 @@ class Telemetry:
             self._job = ""
 
     def _run(self) -> None:
-        self._gpu = find_gpu(self._rank) if has_gpu() else None
+        self._gpu = find_gpu(self._rank)
         while True:
             self._work.wait()
             time.sleep(_PERIOD)
@@ -82,7 +80,7 @@ class Telemetry:
 class _Samples:
     """What was seen of one cell."""
 
-    def __init__(self, gpu: Optional[_Gpu]) -> None:
+    def __init__(self, gpu: Optional[Gpu]) -> None:
         self.gpu = gpu
         self.count = 0
         self._began, self._cpu = time.monotonic(), _read_cpu()
@@ -120,50 +118,45 @@ class _Samples:
         return fact
 
 
-class _Gpu:
+class Gpu:
     """One GPU through NVML; what it does not tell is left out."""
 
-    def __init__(self, nvml: Any, index: int) -> None:
-        self._nvml, self._index = nvml, index
-        self._handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    def __init__(self, nvml: Nvml, handle: Handle, index: int) -> None:
+        self._nvml, self._handle, self._index = nvml, handle, index
 
     def read(self) -> dict[str, Any]:
-        fact: dict[str, Any] = {}
-        with suppress(Exception):
-            memory = self._nvml.nvmlDeviceGetMemoryInfo(self._handle)
-            fact.update(memory=int(memory.used), total=int(memory.total))
-        with suppress(Exception):
-            fact["busy"] = self._nvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100
-        with suppress(Exception):
-            fact["power"] = self._nvml.nvmlDeviceGetPowerUsage(self._handle) / 1000
-        return fact
+        memory = self._nvml.read_memory(self._handle) or (None, None)
+        busy, power = self._nvml.read_busy(self._handle), self._nvml.read_power(self._handle)
+        fact = {"memory": memory[0], "total": memory[1], "busy": busy, "power": power}
+        return {key: value for key, value in fact.items() if value is not None}
 
     def summarize(self, seen: list[dict[str, Any]]) -> dict[str, Any]:
         """Memory at its peak, the rest on average."""
-        fact: dict[str, Any] = {"index": self._index}
-        for key in ("memory", "total"):
-            fact.update({key: max(one[key] for one in seen if key in one)} if any(key in one for one in seen) else {})
-        for key in ("busy", "power"):
-            values = [one[key] for one in seen if key in one]
-            fact.update({key: round(sum(values) / len(values), 3)} if values else {})
-        return fact
+        told = {key: [one[key] for one in seen if key in one] for key in ("memory", "total", "busy", "power")}
+        peaks = {key: max(told[key]) for key in ("memory", "total") if told[key]}
+        means = {key: round(sum(told[key]) / len(told[key]), 3) for key in ("busy", "power") if told[key]}
+        return {"index": self._index, **peaks, **means}
 
 
 def _is_told(count: int) -> bool:
     return count % (_OFTEN if count <= _BEGINNING else _REPORT) == 0
 
 
-def find_gpu(rank: int) -> Optional[_Gpu]:
+def find_gpu(rank: int) -> Optional[Gpu]:
     """The GPU that `LOCAL_RANK` means among the visible ones; None where NVML does not tell."""
-    with suppress(Exception):
-        pynvml = importlib.import_module("pynvml")
-        pynvml.nvmlInit()
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        names = [name.strip() for name in visible.split(",")] if visible else []
-        index = int(names[rank]) if rank < len(names) and names[rank].isdigit() else rank
-        if index < pynvml.nvmlDeviceGetCount():
-            return _Gpu(pynvml, index)
-    return None
+    nvml = load_nvml()
+    if nvml is None or not nvml.start():
+        return None
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [name.strip() for name in visible.split(",")] if visible is not None else []
+    if visible is not None and rank >= len(names):
+        return None
+    name = names[rank] if names else str(rank)
+    handle = nvml.find(int(name)) if name.isdigit() else nvml.find_named(name)
+    if handle is None:
+        return None
+    index = nvml.read_index(handle)
+    return Gpu(nvml, handle, rank if index is None else index)
 
 
 def _read_memory() -> int:
