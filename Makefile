@@ -106,7 +106,7 @@ node_modules/.package-lock.json: package-lock.json | $(DEV_READY)
 # Programs that the tests drive. Where they cannot be installed, the tests that need one are skipped with the reason.
 system:
 	@missing=; \
-	for need in chromium:chromium chromium:fonts-liberation sshd:openssh-server ip:iproute2 debootstrap:debootstrap; do \
+	for need in chromium:chromium chromium:fonts-liberation sshd:openssh-server ip:iproute2 debootstrap:debootstrap cc:gcc; do \
 		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${need%%:*}" >/dev/null || missing="$$missing $${need#*:}"; \
 	done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \

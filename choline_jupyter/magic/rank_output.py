@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from choline_jupyter.magic.screen import Screen
 
 RANKS = "application/vnd.choline.ranks+json"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 _HEADER = b'{"msg_type": "%s"}'
 
 
@@ -178,6 +179,9 @@ def _note_reference(lines: RankLines, event: Event) -> None:
 
 
 def _find_key(data: object) -> str:
+    """What displays have in common that are the same; widgets have ids of their own on each rank, which say nothing."""
+    if isinstance(data, dict):
+        data = {mime: None if mime == _WIDGET else value for mime, value in data.items()}
     return make_display_key(json.dumps(data, sort_keys=True).encode())
 
 

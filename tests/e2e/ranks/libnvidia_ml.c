@@ -1,11 +1,9 @@
 /* A libnvidia-ml with two GPUs whose figures are replayed: memory in use rises with each look, GPU 1 tells no power. */
-#include <string.h>
-
 typedef struct { unsigned long long total, free, used; } memory_t;
 typedef struct { unsigned gpu, memory; } utilization_t;
 
 static long gpus[2] = {0, 1};
-static unsigned looks[2];
+static unsigned looks[2];  /* no header and no library is needed to build this */
 
 int nvmlInit_v2(void) { return 0; }
 int nvmlDeviceGetCount_v2(unsigned *count) { *count = 2; return 0; }
@@ -15,7 +13,9 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
     return 0;
 }
 int nvmlDeviceGetHandleByUUID(const char *uuid, void **device) {
-    if (strcmp(uuid, "GPU-second")) return 6;
+    const char *known = "GPU-second";
+    while (*known && *known == *uuid) known++, uuid++;
+    if (*known || *uuid) return 6;
     *device = &gpus[1];
     return 0;
 }

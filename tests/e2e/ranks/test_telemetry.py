@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the replayed library lies, and an `nvidia-smi` that lists its GPUs."""
     made = tmp_path_factory.mktemp("nvml")
     source = Path(__file__).with_name("libnvidia_ml.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", made / "libnvidia-ml.so.1", source], check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", "-nostdlib", "-o", made / "libnvidia-ml.so.1", source], check=True)
     (made / "nvidia-smi").write_text("#!/bin/sh\n" + "echo 'Replayed, 76294, 29755, 87, 999.9'\n" * 2)
     (made / "nvidia-smi").chmod(0o755)
     return made
