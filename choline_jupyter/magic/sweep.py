@@ -21,11 +21,10 @@ from choline_jupyter.session.interrupt import Interrupts
 from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.option_reader import Values
 from choline_jupyter.session.options import parse_cell
-from choline_jupyter.session.outcome import tell
 from choline_jupyter.session.resumption import read_training
 from choline_jupyter.session.sweep.grid import Grid, Parameters, check_names, is_python, make_grid, put_in
 from choline_jupyter.session.sweep.job import SweepJob, find_best
-from choline_jupyter.session.sweep.places import Place, find_places, make_specs
+from choline_jupyter.session.sweep.places import Place, find_places, make_specs, tell_absence
 from choline_jupyter.session.sweep.record import read_events, read_sweep
 from choline_jupyter.session.sweep.runner import Lane, SweepRunner
 from choline_jupyter.session.sweep.table import render_html, summarize
@@ -232,7 +231,7 @@ class Sweeps:
         lanes = []
         for session, place in zip(found, places, strict=True):
             if isinstance(session, CholineError):
-                tell(f"choline: {place.label} takes no part: {session}\n")
+                tell_absence(place.label, session)
             else:
                 lanes.append(Lane(session, place.label, self._luggage.pack(session, code, number, options)))
         return lanes

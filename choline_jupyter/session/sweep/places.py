@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from choline_jupyter.errors import RequestError
+from choline_jupyter.errors import CholineError, RequestError
 from choline_jupyter.providers.provider import Access
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.option_reader import Values
+from choline_jupyter.session.outcome import tell
 
 if TYPE_CHECKING:
     from choline_jupyter.session.bridge import Bridge
@@ -40,13 +41,7 @@ def find_places(bridge: Bridge, options: Values, jobs: int, ask: Callable[[str, 
     specs = [make_spec("", one) for one in _list_machines(options)]
     if specs[0].rent:
         return [Place(specs[0], f"machine {number + 1}") for number in range(min(wanted or 1, jobs))]
-    gpus = [list(range(_count_gpus(bridge, spec, ask))) for spec in specs]
-    first = [
-        Place(spec, _name(spec, gpu, len(found)), str(gpu) if len(found) > 1 else "")
-        for spec, found in zip(specs, gpus, strict=True)
-        for gpu in (found or [0])
-    ]
-    ordered = _take_turns(first)
+    ordered = _take_turns(_list_places(bridge, specs, ask))
     count = min(wanted or len(ordered), jobs)
     return [ordered[number % len(ordered)] for number in range(count)]
 
@@ -73,6 +68,29 @@ def _list_machines(options: Values) -> list[Values]:
     return [Values({**options.items, "host": None if host == HERE else host}) for host in dict.fromkeys(hosts)]
 
 
+def _list_places(bridge: Bridge, specs: Sequence[SessionSpec], ask: Callable[[str, bool], str]) -> list[Place]:
+    """One for each GPU, or machine; one that cannot be reached is told and left out, unless it is the last."""
+    found: list[Place] = []
+    troubles: list[CholineError] = []
+    for spec in specs:
+        try:
+            gpus = _count_gpus(bridge, spec, ask)
+        except CholineError as error:
+            troubles.append(error)
+            tell_absence(spec.machine, error)
+            continue
+        numbers = [str(gpu) for gpu in range(gpus)] if gpus > 1 else [""]
+        found += [Place(spec, _name(spec, gpu), gpu) for gpu in numbers]
+    if not found:
+        raise troubles[0]
+    return found
+
+
+def tell_absence(label: str, error: CholineError) -> None:
+    """Say that a sweep goes on without this one."""
+    tell(f"choline: {label} takes no part: {error}\n")
+
+
 def _count_gpus(bridge: Bridge, spec: SessionSpec, ask: Callable[[str, bool], str]) -> int:
     """How many GPUs sessions of this machine can share out; a session of several ranks uses all of them."""
     if spec.ranks > 1:
@@ -81,9 +99,9 @@ def _count_gpus(bridge: Bridge, spec: SessionSpec, ask: Callable[[str, bool], st
     return len(bridge.call(bridge.engine.probe(spec.provider, spec.machine, access), ask).gpus)
 
 
-def _name(spec: SessionSpec, gpu: int, count: int) -> str:
+def _name(spec: SessionSpec, gpu: str) -> str:
     machine = HERE if spec.provider == "local" else spec.machine
-    return f"{machine}, GPU {gpu}" if count > 1 else machine
+    return f"{machine}, GPU {gpu}" if gpu else machine
 
 
 def _take_turns(places: Sequence[Place]) -> list[Place]:

@@ -81,6 +81,21 @@ def test_kernel_that_dies_of_a_job(local: DrivenKernel) -> None:
     assert "The kernel left with exit status 7." in rows[0]
 
 
+def test_host_that_cannot_be_reached(local: DrivenKernel) -> None:
+    """It is said, and the others do its part."""
+    run = local.run("%%choline --sweep number=1,2 --over here,nowhere.invalid\nnumber")
+    assert "nowhere.invalid takes no part" in run.read("stderr")
+    assert "2 done" in read_table(run)[0]
+
+
+def test_jobs_of_several_ranks(local: DrivenKernel) -> None:
+    """What rank 0 says counts."""
+    run = local.run(
+        "%%choline --sweep number=1,2 --ranks 2\nimport os\nprint(number)\nnumber * 10 + int(os.environ['RANK'])"
+    )
+    assert "2 done; best result 10 with number=1" in read_table(run)[0]
+
+
 def test_cell_with_a_magic(local: DrivenKernel) -> None:
     run = local.run("%%choline --sweep number=1,2 --parallel 1\n%pwd\nnumber = 7\nnumber * 2")
     assert "2 done; best result 2 with number=1" in read_table(run)[0]
