@@ -274,11 +274,17 @@ def _write_call(function: Callable[..., object], parameters: Parameters, namespa
 
 
 async def _open_all(bridge: Bridge, specs: Sequence[SessionSpec]) -> list[LiveSession | CholineError]:
-    opened = await asyncio.gather(*(bridge.engine.open(spec) for spec in specs), return_exceptions=True)
-    for one in opened:
-        if isinstance(one, BaseException) and not isinstance(one, CholineError):
-            raise one
-    return opened  # type: ignore[return-value]  # see the loop
+    """All at once; machines are rented one after the other, as two at once would take the same cheapest offer."""
+    turn = asyncio.Semaphore(1 if specs[0].rent else len(specs))
+    return list(await asyncio.gather(*(_open(bridge, spec, turn) for spec in specs)))
+
+
+async def _open(bridge: Bridge, spec: SessionSpec, turn: asyncio.Semaphore) -> LiveSession | CholineError:
+    async with turn:
+        try:
+            return await bridge.engine.open(spec)
+        except CholineError as error:
+            return error
 
 
 def _describe(job: SweepJob, metric: str, largest: bool) -> dict[str, Any]:
