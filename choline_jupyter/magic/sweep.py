@@ -17,11 +17,12 @@ from choline_jupyter.errors import CholineError, Interrupted, RequestError, Unkn
 from choline_jupyter.magic.sweep_board import Board
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.cargo import Packed
+from choline_jupyter.session.datasets import describe_datasets
 from choline_jupyter.session.interrupt import Interrupts
 from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.option_reader import Values
 from choline_jupyter.session.options import parse_cell
-from choline_jupyter.session.resumption import read_training
+from choline_jupyter.session.resumption import check_training, read_training
 from choline_jupyter.session.sweep.grid import Grid, Parameters, check_names, is_python, make_grid, put_in
 from choline_jupyter.session.sweep.job import SweepJob, find_best
 from choline_jupyter.session.sweep.places import Place, find_places, make_specs, tell_absence
@@ -158,10 +159,15 @@ class Sweeps:
         places = find_places(self._bridge, options, len(jobs), self._screen.ask)
         specs = [self._imports.complete(spec, jobs[0].code, facts["number"]) for spec in make_specs(name, places)]
         lanes = self._open(specs, places, jobs[0].code, facts["number"], options)
-        header = {"count": facts["number"], "allow_stdin": False, "training": read_training(options, None)}
+        header = {"count": facts["number"], "allow_stdin": False, **describe_datasets(options)}
         header |= {"secrets": secrets} if secrets else {}
         header |= {"pull": False} if options.has("no-pull") else {}
-        made, runner = self._make(name, lanes, jobs, header, facts["notebook"])
+        directory = self._bridge.engine.directory
+
+        def make_header(job: str) -> dict[str, Any]:
+            return {**header, "training": read_training(options, None, job, directory)}
+
+        made, runner = self._make(name, lanes, jobs, make_header, facts["notebook"])
         self._bridge.post(made.begin, runner)
         self._bridge.call(runner.confirm())
         self._bridge.engine.store.flush()  # the keeper, or the next kernel, is to find all of it
@@ -185,7 +191,7 @@ class Sweeps:
         rows = {row.id: row for row in engine.store.list_sessions() if row.state.is_open}
         lanes = [self._join(rows[one], own) for one, own in sessions.items() if one in rows]
         header = {"count": facts["number"], "allow_stdin": False, "training": None}
-        made, runner = self._make(name, lanes, jobs, header, facts["notebook"])
+        made, runner = self._make(name, lanes, jobs, lambda _: header, facts["notebook"])
         self._bridge.post(made.begin, runner, True)
         for lane in lanes:
             self._bridge.call(engine.follow(lane.session, lane.seen))
@@ -202,11 +208,16 @@ class Sweeps:
         return Lane(session, row.machine, Packed({}), still_open, session.deaths, seen=seen)
 
     def _make(
-        self, name: str, lanes: list[Lane], jobs: Sequence[SweepJob], header: dict[str, Any], notebook: str
+        self,
+        name: str,
+        lanes: list[Lane],
+        jobs: Sequence[SweepJob],
+        make_header: Callable[[str], dict[str, Any]],
+        notebook: str,
     ) -> tuple[Sweep, SweepRunner]:
         made = self._known[name] = Sweep(name, self._bridge, self._screen, Board(self._shell, name, jobs))
         changed = partial(made.note_change, self._schedule)
-        return made, SweepRunner(name, self._bridge.engine, lanes, jobs, header, notebook, changed)
+        return made, SweepRunner(name, self._bridge.engine, lanes, jobs, make_header, notebook, changed)
 
     def _make_jobs(self, code: str, grid: Sequence[Parameters], number: int, options: Values) -> list[SweepJob]:
         for option in _FOREIGN:
@@ -214,6 +225,7 @@ class Sweeps:
                 raise RequestError(f"--{option} is for one job, not for a sweep.", "Leave one of the two out.")
         if code.startswith("%%"):
             raise RequestError("A cell magic cannot be swept.", "Take the line that begins with %% out of the cell.")
+        check_training(options)
         check_names(grid[0], self._luggage.list_sources(code, number))
         plain = self._luggage.transform(code)
         text = plain if find_names(plain).writes.intersection(grid[0]) and not is_python(code) else code

@@ -49,15 +49,15 @@ class Lane:
 
 
 class SweepRunner:
-    """`header` is what each job is sent with. `ended` is set when no job is open and the sessions are over."""
+    """`make_header` gives what the job of a name is sent with. `ended` is set when no job is open and the sessions are over."""
 
     def __init__(
-        self, name: str, engine: Engine, lanes: Sequence[Lane], jobs: Sequence[SweepJob], header: Mapping[str, Any],
-        notebook: str, changed: Callable[[], None],
+        self, name: str, engine: Engine, lanes: Sequence[Lane], jobs: Sequence[SweepJob],
+        make_header: Callable[[str], Mapping[str, Any]], notebook: str, changed: Callable[[], None],
     ) -> None:  # fmt: skip
         self.name, self.jobs, self.lanes = name, jobs, lanes
         self.ended = asyncio.Event()
-        self._engine, self._header, self._notebook, self._changed = engine, header, notebook, changed
+        self._engine, self._make_header, self._notebook, self._changed = engine, make_header, notebook, changed
         self._waiting: list[SweepJob] = []
         self._recalled: set[str] = set()
         self._is_stopping = self._is_ending = False
@@ -109,7 +109,7 @@ class SweepRunner:
             attempt=job.attempt + 1, notebook=self._notebook, detached=True,
         )  # fmt: skip
         job.begin_attempt(row.id, lane.where)
-        header, extra = {"msg_id": row.id, **self._header}, b""
+        header, extra = {"msg_id": row.id, **self._make_header(row.id)}, b""
         if lane.kernels != lane.session.deaths:
             lane.kernels = lane.session.deaths
             header, extra = {**header, **lane.packed.header}, lane.packed.extra
