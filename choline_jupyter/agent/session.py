@@ -118,6 +118,8 @@ class HostedSession:
         job = check_identifier(frame.header["job"])
         if job in self.finished or job == self.running or job in self.queue:
             return
+        if frame.header.get("continued"):
+            self.tell({"state": "continued", "text": str(frame.header["continued"])}, job)
         self.quiet_since = time.monotonic()
         self._fetch(frame)
         if self._holds or self.running or self._queue or (self.rank and self.rank.is_ending()):

@@ -40,6 +40,7 @@ _SCHEMA = Schema(
             "CREATE TABLE client (id TEXT PRIMARY KEY)",
             *MONEY_TABLES,
         ),
+        ("CREATE TABLE epoch (session TEXT PRIMARY KEY, number INTEGER NOT NULL)",),
     ),
     durable=True,
     checked=True,
@@ -82,6 +83,18 @@ class Ledger:
             if not changed:
                 raise StoreError(f"The ledger has no instance {instance}, or it is gone.", _ASK)
 
+    def find_epoch(self, session: str) -> int:
+        """The newest epoch of a session; 1 where none was ever begun."""
+        rows = self._database.fetch("SELECT number FROM epoch WHERE session = ?", (session,))
+        return int(rows[0][0]) if rows else 1
+
+    def advance_epoch(self, session: str, known: int) -> bool:
+        """Begin the epoch behind the one that is known; False where somebody else has begun it."""
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO epoch (session, number) VALUES (?, 1)", (session,))
+            statement = "UPDATE epoch SET number = number + 1 WHERE session = ? AND number = ?"
+            return bool(connection.execute(statement, (session, known)).rowcount)
+
     def note_address(self, instance: str, address: str) -> None:
         """Where it is reached."""
         with self._database.transaction() as connection:
@@ -114,6 +127,11 @@ class Ledger:
         """The instances, oldest first; with `open_only` those that may still exist."""
         condition = " WHERE state != 'gone'" if open_only else ""
         rows = self._database.fetch(INSTANCES.select + condition + " ORDER BY created_at, id")
+        return [INSTANCES.decode(row) for row in rows]
+
+    def list_of_session(self, session: str) -> list[InstanceRow]:
+        """The instances that a session has lived on, or was to, oldest first."""
+        rows = self._database.fetch(INSTANCES.select + " WHERE session = ? ORDER BY created_at, id", (session,))
         return [INSTANCES.decode(row) for row in rows]
 
     def list_labels(self, open_only: bool = False) -> set[str]:

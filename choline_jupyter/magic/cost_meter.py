@@ -17,7 +17,7 @@ from choline_jupyter.session.rent.ledger_report import render_job_cost
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from choline_jupyter.model.session import SessionRow
+    from choline_jupyter.session.live import LiveSession
     from choline_jupyter.session.rent.tenancy import Tenancy
 
 _FIRST, _AGAIN = 2.0, 5.0  # seconds until it is there, and between two of its updates
@@ -26,14 +26,14 @@ _FIRST, _AGAIN = 2.0, 5.0  # seconds until it is there, and between two of its u
 class CostMeter:
     """One cell's. A session that is not on a rented machine has none to show."""
 
-    def __init__(self, shell: InteractiveShell, tenancy: Tenancy, row: SessionRow) -> None:
+    def __init__(self, shell: InteractiveShell, tenancy: Tenancy, session: LiveSession) -> None:
         self._publisher: Any = shell.display_pub
         self._can_update = hasattr(shell, "kernel")  # a terminal would print every update below the last
-        self._tenancy, self._row = tenancy, row
+        self._tenancy, self._session = tenancy, session
         self._begun = time.monotonic()
         self._due = self._begun + _FIRST
         self._name = ""
-        self._is_rented = tenancy.is_rented(row)
+        self._is_rented = tenancy.is_rented(session.row)
 
     def tick(self) -> None:
         """Some time may have passed; costs nothing until an update is due."""
@@ -51,7 +51,7 @@ class CostMeter:
             sys.stderr.write(f"choline: {text}.\n")
 
     def _describe(self) -> str:
-        machine = self._tenancy.find_machine(self._row)
+        machine = self._tenancy.find_machine(self._session.row)
         return render_job_cost(self._tenancy.fleet, machine, time.monotonic() - self._begun) if machine else ""
 
     def _show(self, text: str) -> None:

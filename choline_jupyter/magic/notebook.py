@@ -123,7 +123,7 @@ class Notebook:
         self._imports.require(stage.session, spec, code, find_count(self._shell))
         job = self._start(stage, code, request, resumed, secrets)
         if not request.options.has("detach"):
-            meter, outcome = CostMeter(self._shell, self._bridge.engine.tenancy, stage.session.row), Outcome()
+            meter, outcome = CostMeter(self._shell, self._bridge.engine.tenancy, stage.session), Outcome()
             line = ProgressLine(self._shell, stage.session, outcome)
 
             def tick() -> None:

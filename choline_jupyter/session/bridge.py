@@ -66,6 +66,13 @@ class Bridge:
             self.engine.store.close()
 
 
+class WorkerBridge(Bridge):
+    """The engine as its own workers call it; it owns nothing."""
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        self.engine, self._loop = engine, loop
+
+
 async def _run(coroutine: Coroutine[Any, Any, Result], has_ended: threading.Event) -> Result:
     try:
         return await coroutine

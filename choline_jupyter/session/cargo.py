@@ -65,6 +65,7 @@ class Cargo(NamedTuple):
             line.close()
         if self.shipment:
             session.files.sync.note_sent(self.shipment)
+        session.cargo = (self.acts, self.buffers)
         return packed
 
     def _measure(self) -> int:

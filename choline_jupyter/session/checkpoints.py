@@ -93,6 +93,11 @@ class Checkpoints:
         self._waiting.append(_Coming(announced, event.job, keep if isinstance(keep, str) else None, order))
         return True
 
+    def use(self, connection: Connection) -> None:
+        """The session goes on on another machine: what waited on the one before cannot come."""
+        self._connection = connection
+        self._waiting.clear()
+
     def refuse(self, job: str) -> None:
         """The job goes on on another machine: what this one still saves does not count."""
         self._refused.add(job)

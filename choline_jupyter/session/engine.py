@@ -30,9 +30,10 @@ from choline_jupyter.session.forward import Forward
 from choline_jupyter.session.hardware import Hardware, read_hardware
 from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.prompts import Prompts
+from choline_jupyter.session.recovery import Recovery
 from choline_jupyter.session.rent.fleet import Fleet
 from choline_jupyter.session.rent.limits import Limits
-from choline_jupyter.session.rent.tenancy import Tenancy
+from choline_jupyter.session.rent.tenancy import Allows, Tenancy
 from choline_jupyter.session.spec import SessionSpec, copy_environment
 from choline_jupyter.transport.askpass import Unanswered
 from choline_jupyter.transport.channel import Transport
@@ -59,6 +60,8 @@ class Engine:
         self._loop, self._ping = loop, ping
         self.prompts = Prompts()
         self.tenancy = Tenancy(Fleet(self.directory), self.store, self._agree)
+        self.recovery = Recovery(self)
+        self.tenancy.on_loss = self.recovery.recover_machine
         self._connections: dict[tuple[str, str], Connection] = {}
         self._forwards: dict[tuple[str, int], Forward] = {}
         self._connecting: dict[tuple[str, str], asyncio.Lock] = {}
@@ -70,7 +73,8 @@ class Engine:
         """
         access = Access(True, self.prompts.ask, spec.accept_key, spec.client)
         if spec.rent:
-            row = await self._find_rented(spec, access, is_new)
+            found = None if is_new else await self.tenancy.find(spec)
+            row = found or await self.rent(spec)
             connection = await self._connect(row.provider, row.machine, access)
             await self.tenancy.start_meter(row.machine, connection)
         else:
@@ -88,7 +92,7 @@ class Engine:
         """A session that exists, to watch or steer it; never makes one. Raises CholineError."""
         session = self.sessions.get(row.id)
         if session is None:
-            session = LiveSession(row, None, await self._reach(row), self.store)
+            session = LiveSession(row, None, await self.reach(row), self.store)
             self.sessions[row.id] = session
         if follow:
             session.follow()
@@ -169,8 +173,11 @@ class Engine:
         for connection in self._connections.values():
             await connection.close()
 
-    async def _find_rented(self, spec: SessionSpec, access: Access, is_new: bool) -> SessionRow:
-        """The session asked for on its rented machine, which is rented first if need be."""
+    async def rent(
+        self, spec: SessionSpec, session: str = "", epoch: int = 1, allows: Allows = lambda one: True
+    ) -> SessionRow:
+        """A rented machine for a session, as the tenancy has it; it is connected to. Raises CholineError."""
+        access = Access(True, self.prompts.ask, spec.accept_key, spec.client)
 
         async def greet(contact: Contact) -> None:
             connection = Connection(_load(find_provider(contact)).connect(contact, access), self._ping)
@@ -181,8 +188,36 @@ class Engine:
         def find_provider(contact: Contact) -> str:
             return next(one.provider for one in self.tenancy.fleet.list_open() if one.label == contact.machine)
 
-        found = None if is_new else await self.tenancy.find(spec)
-        return found or await self.tenancy.rent(spec, greet)
+        return await self.tenancy.rent(spec, greet, session, epoch, allows)
+
+    async def settle(self, row: SessionRow, spec: SessionSpec, session: LiveSession | None) -> LiveSession:
+        """Open a session on a machine that it has not been on before: one that is followed here, or one from the store."""
+        connection = await self._connect(
+            row.provider, row.machine, Access(True, self.prompts.ask, spec.accept_key, spec.client)
+        )
+        await self.tenancy.start_meter(row.machine, connection)
+        if session is None:
+            session = LiveSession(row, _complete(spec, row), connection, self.store)
+        else:
+            session.go_on(row, connection)
+            session.spec = _complete(dataclasses.replace(spec, packages=tuple(session.packages)), row)
+        self.sessions[row.id] = session
+        session.open()
+        return session
+
+    async def reach(self, row: SessionRow) -> Connection:
+        """The way to a session's machine. Raises CholineError."""
+        connection = await self._reach(row)
+        if _is_rented(row.provider):
+            await self.tenancy.start_meter(row.machine, connection, is_act=False)
+        return connection
+
+    async def drop(self, row: SessionRow) -> None:
+        """Let go of the way to a session's machine, for good."""
+        connection = self._connections.pop((row.provider, row.machine), None)
+        if connection:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(connection.close(), _PATIENCE)
 
     async def _release(self, row: SessionRow) -> bool:
         """End what runs on a rented machine, if it can be reached, and then the machine, whatever the former did."""

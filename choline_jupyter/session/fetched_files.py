@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from choline_jupyter.capture.foresight import Need
+
 _MOST = 10_000  # of one notebook; the oldest are forgotten
 
 
@@ -35,6 +37,11 @@ class FetchedFiles:
             told = json.loads(self._find(notebook).read_text())
             return [Path(path) for path in told["paths"] if os.path.lexists(path)]
         return []
+
+    def list_needs(self, notebook: str) -> list[Need]:
+        """The same as what the next job needs."""
+        known = self.list_remembered(notebook)
+        return [Need(path, "folder" if path.is_dir() else "data", "fetched on demand before") for path in known]
 
     def _write(self, notebook: str, paths: list[Path]) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -49,6 +49,7 @@ class FileService:
         self.fetched: dict[Path, None] = {}
         self.count = 0
         self.exclude: Callable[[Sequence[str]], None] = lambda patterns: None  # what the user's next job is not to have
+        self.use: Callable[[Connection], None] = lambda connection: None  # its agent is behind another one now
         self._grant, self._provide, self._put, self._note, self._largest = grant, provide, put, note, largest
         self._turn = asyncio.Lock()  # a blob must be placed before another is asked for
         self._stream_turn = asyncio.Lock()
@@ -82,6 +83,14 @@ class FileService:
         fetched, self.fetched = self.fetched, {}
         return list(fetched)
 
+    def forget(self) -> None:
+        """Another machine asks from now on: it has nothing, and its questions have numbers of their own."""
+        for task in self._served.values():
+            task.cancel()
+        self._served.clear()
+        self._sent.clear()
+        self._listed.clear()
+
     async def _serve(self, number: int, answer: Coroutine[Any, Any, dict[str, Any]]) -> None:
         """Answer one question, whatever happens; one that takes long is said to be worked on."""
         working = asyncio.ensure_future(answer)
@@ -100,7 +109,8 @@ class FileService:
         except HostError:
             working.cancel()  # the session has ended
         finally:
-            del self._served[number]
+            if self._served.get(number) is asyncio.current_task():
+                del self._served[number]
 
     async def _fetch(self, number: int, path: str) -> dict[str, Any]:
         if path in self._coming:
@@ -205,13 +215,21 @@ class FileService:
 
 def make_service(connection: Connection, session: str, roots: Sequence[str], note: Note = _ignore) -> FileService:
     """The service of a session whose agent is behind `connection`."""
+    ways = [connection]
 
     async def provide(head: dict[str, Any], body: bytes) -> None:
-        await connection.request(Type.PROVIDE, {"session": session, **head}, body)
+        await ways[-1].request(Type.PROVIDE, {"session": session, **head}, body)
+
+    async def put(files: Mapping[str, Path]) -> None:
+        await Bulk(ways[-1]).put(files)
+
+    def use(connection: Connection) -> None:
+        ways[:] = [connection]
+        service.forget()
 
     withheld = Withheld(roots)
-    service = FileService(FileGrant(roots, withheld.find), provide, Bulk(connection).put, note)
-    service.exclude = withheld.exclude
+    service = FileService(FileGrant(roots, withheld.find), provide, put, note)
+    service.exclude, service.use = withheld.exclude, use
     return service
 
 

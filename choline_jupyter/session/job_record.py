@@ -68,6 +68,15 @@ def close_job(row: JobRow, reply: dict[str, Any], at: float) -> JobRow:
     )
 
 
+def explain_replay(job: str, reply: dict[str, Any]) -> list[str]:
+    """What is to be said of an earlier job whose code was run again to make its names anew."""
+    if reply.get("status") == "ok":
+        return []
+    return [
+        f"{job}, which this cell relies on, failed when it was run again: {reply.get('ename')}: {reply.get('evalue')}"
+    ]
+
+
 def digest_manifest(files: dict[str, str]) -> str:
     """One digest for all files by path."""
     return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest() if files else ""

@@ -12,15 +12,13 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from choline_jupyter.capture.foresight import Need
 from choline_jupyter.errors import AgentFailed, HostError, SessionEnded
-from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.index_settings import strip_credentials
 from choline_jupyter.model.job import JobRow, JobState
@@ -34,18 +32,22 @@ from choline_jupyter.session.fetched_files import FetchedFiles
 from choline_jupyter.session.file_service import FileService, make_service
 from choline_jupyter.session.files import SessionFiles
 from choline_jupyter.session.follower import Follower
-from choline_jupyter.session.job_end import ENDINGS
-from choline_jupyter.session.job_record import close_job, describe_job, make_wish
+from choline_jupyter.session.job_record import describe_job, explain_replay, make_wish
+from choline_jupyter.session.job_rows import JobRows
+from choline_jupyter.session.opening import make_opening
 from choline_jupyter.session.provision import provide
+from choline_jupyter.session.sent_jobs import SentJobs
 from choline_jupyter.wire.frame import Type
 from choline_jupyter.wire.mask import Mask
 
 if TYPE_CHECKING:
+    from choline_jupyter.capture.foresight import Need
     from choline_jupyter.ledger.event_store import EventStore
     from choline_jupyter.model.session import SessionRow
     from choline_jupyter.session.spec import SessionSpec
 
 Answer = asyncio.Future[dict[str, Any]]
+Cargo = tuple[Sequence[Any], Sequence[Any]]
 
 _LARGEST = 15 << 20  # of code: a job travels in one frame
 
@@ -61,7 +63,7 @@ class LiveSession:
         self.feed = Feed(self._credit_later)
         self.mask = Mask()  # over what comes back, behind the rank's own
         self.failure: HostError | None = None
-        self.jobs: dict[str, JobRow] = {}
+        self.jobs = JobRows(store, row.id)
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -74,6 +76,10 @@ class LiveSession:
         self._fetches: set[asyncio.Task[None]] = set()
         self._runs: dict[str, asyncio.Task[Any]] = {}
         self._provision: asyncio.Task[None] | None = None
+        self.cargo: Cargo = ((), ())  # names that go with the next job
+        self.sent = SentJobs(store.directory, row.id)
+        self.replays: dict[str, str] = {}  # jobs that make the names of earlier ones anew, by which
+        self.stop_recovery: Callable[[], object] | None = None  # while its machine is lost and it is to go on elsewhere
 
     @property
     def ranks(self) -> int:
@@ -88,6 +94,8 @@ class LiveSession:
     def open(self) -> None:
         """Have the session made or found, and follow it; what goes wrong comes out of the feed."""
         self._send_open(self.spec.packages if self.spec else (), bool(self.spec and self.spec.are_found))
+        if self.spec and self.spec.rent:
+            self._loop.run_in_executor(None, self.sent.keep_spec, self.spec)
         self.follow()
 
     def add_packages(self, packages: Sequence[str], are_found: bool) -> None:
@@ -103,7 +111,7 @@ class LiveSession:
         if self._follower:
             return
         known = self._store.find_contiguous(self.row.id) if seen is None else seen
-        ends = {series.rank: seq for series, seq in known.items()}
+        ends = {series.rank: seq for series, seq in known.items() if series.epoch == self.row.epoch}
         serve = self.served.take
         self._follower = Follower(
             self.row.id, self._store, ends, self._take, self._credit, self._lose, serve, self.mask
@@ -126,13 +134,16 @@ class LiveSession:
             return
         digest = hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
         row = dataclasses.replace(
-            job, code=code, code_digest=digest, state=JobState.RUNNING, created_at=time.time(), started_at=time.time()
-        )
-        self.jobs[job.id] = row
+            job, code=code, code_digest=digest, state=JobState.RUNNING,
+            created_at=job.created_at or time.time(), started_at=job.started_at or time.time(),
+        )  # fmt: skip
+        self.jobs.save(row)
         wish = {"session": self.row.id, "job": job.id, "attempt": job.attempt, "code": len(data), **header}
+        cargo, self.cargo = self.cargo, ((), ())
+        if self.spec and self.spec.rent and job.attempt == 1:
+            self._loop.run_in_executor(None, self.sent.keep, job.id, data, header, *cargo)
         wish["training"] = make_wish(self.row, job.id, header.get("training"))
         self._runs[job.id] = self._keep(self._run(self.connection.ask(Type.RUN, wish, data + extra), job.id))
-        self._store.save_job(row)
 
     @cached_property
     def files(self) -> SessionFiles:
@@ -163,8 +174,7 @@ class LiveSession:
 
     def list_fetched(self) -> list[Need]:
         """What a session of this name, or of this script, has fetched on demand before."""
-        known = FetchedFiles(self._store.directory).list_remembered(self._subject)
-        return [Need(path, "folder" if path.is_dir() else "data", "fetched on demand before") for path in known]
+        return FetchedFiles(self._store.directory).list_needs(self._subject)
 
     @property
     def _subject(self) -> str:
@@ -192,8 +202,8 @@ class LiveSession:
         self._tell(Type.INPUT, {"seq": number, "value": text, "eof": is_end})
 
     def interrupt(self, job: str = "") -> None:
-        """Interrupt a job, the running one when none is named."""
-        self._tell(Type.INTERRUPT, {"job": job})
+        """Interrupt a job, the running one when none is named; or, while its machine is lost, that it goes on elsewhere."""
+        self.stop_recovery() if self.stop_recovery else self._tell(Type.INTERRUPT, {"job": job})
 
     def recall(self, job: str) -> None:
         """Cancel a job if it has not begun."""
@@ -218,15 +228,8 @@ class LiveSession:
 
     def _send_open(self, packages: Sequence[str], are_found: bool) -> None:
         if self.spec:
-            wish = {
-                "name": self.row.name, "directory": self.spec.directory, "epoch": self.row.epoch,
-                "python": self.spec.python, "packages": list(map(strip_credentials, packages)), "are_found": are_found,
-                "version": self.spec.version, "indexes": self.spec.indexes, "lease": self.spec.lease,
-                "environment": self.spec.environment, "files": self.spec.files, "command": list(self.spec.command),
-                "kind": "script" if self.spec.command else "kernel", "ranks": self.spec.ranks,
-                "gpus": self.spec.gpus,
-            }  # fmt: skip
-            self._keep(self._open(self.connection.ask(Type.OPEN, {"session": self.row.id, **wish})))
+            wish = make_opening(self.row, self.spec, packages, are_found)
+            self._keep(self._open(self.connection.ask(Type.OPEN, wish)))
 
     async def _open(self, answer: Answer) -> None:
         """An agent that cannot make a session says why; of one that has ended it is the job that hears."""
@@ -239,7 +242,9 @@ class LiveSession:
     async def _run(self, answer: Answer, job: str) -> None:
         """A session that ended meanwhile (its lease, a restart of its machine) does not run the job."""
         if (await self._hear(answer)).get("refused") == "no-session":
-            self._save(dataclasses.replace(self.jobs[job], state=JobState.CANCELLED, ended_at=time.time()))
+            row = self.jobs.find(job)
+            if row:
+                self.jobs.save(dataclasses.replace(row, state=JobState.CANCELLED, ended_at=time.time()))
             self._end("it had ended before")
             self._fail(
                 self.failure or SessionEnded("The session had ended.", "Run the cell again: it opens a new one.")
@@ -256,7 +261,29 @@ class LiveSession:
             self._fail(error)
             return {}
 
+    def suspend(self, stop_recovery: Callable[[], object]) -> None:
+        """Its machine is lost: nothing that fails because of that is told, until `go_on` or `end`."""
+        self.stop_recovery = stop_recovery
+        self.connection.unfollow(self.row.id)
+        self._follower = None
+
+    def go_on(self, row: SessionRow, connection: Connection) -> None:
+        """From here on it is where this row says, in a later epoch. What it had there is another matter."""
+        self.row, self.connection = row, connection
+        self.stop_recovery, self.failure, self.shares_files = None, None, None
+        self._opened.clear()
+        self.served.use(connection)
+        self.checkpoints.use(connection)
+        self._runs.clear()
+
+    def end(self, reason: str) -> None:
+        """It will not go on; its open jobs hear so."""
+        self.stop_recovery = None
+        self._end(reason)
+
     def _fail(self, error: HostError) -> None:
+        if self.stop_recovery:
+            return
         self.failure = error
         self.feed.wake()
 
@@ -292,21 +319,19 @@ class LiveSession:
 
     def _note(self, event: Event) -> None:
         """A job has changed its state: the row follows."""
-        row = self.jobs.get(event.job) or self._find(event.job)
+        fact = event.read_content()
+        if event.job in self.replays and fact.get("state") == "done":
+            self.files.notices += explain_replay(self.replays.pop(event.job), fact["reply"])
+        row = self.jobs.find(event.job)
         if row is None:
             return
-        fact = event.read_content()
         if fact.get("state") == "unplaced":
             self.files.sync.drop(map(str, fact["files"]))
             return
         if fact.get("state") == "done":
-            row = close_job(row, fact["reply"], event.at)
+            self._runs.pop(event.job, None)
             self._remember_fetched()
-        elif fact.get("state") == "begun":
-            row = dataclasses.replace(row, started_at=event.at)
-        elif fact.get("state") in ENDINGS and row.state.is_open:
-            row = dataclasses.replace(row, state=ENDINGS[fact["state"]], ended_at=event.at, status="error")
-        self._save(row)
+        self.jobs.note(row, event, fact)
 
     def _note_brought(self, path: Path, digest: str) -> None:
         """The session has this file now, though it did not go along with a job."""
@@ -341,7 +366,8 @@ class LiveSession:
 
     def _lose(self) -> None:
         """Its agent does not know the session."""
-        self._end("its machine has nothing of it any more")
+        if not self.stop_recovery:
+            self._end("its machine has nothing of it any more")
 
     def _end(self, reason: str) -> None:
         """Its id is not used again: what is opened under its name next is another session.
@@ -349,38 +375,18 @@ class LiveSession:
         Jobs that are still open then will get no other end than this one; a job that is on its way has its answer.
         """
         self.has_ended = True
+        self.sent.remove()
         self._store.save_session(dataclasses.replace(self.row, state=SessionState.STOPPED))
         self.connection.unfollow(self.row.id)
         series = Series(self.row.id, self.row.epoch, SUPERVISOR_RANK)
         seq = self._follower.find_ends().get(SUPERVISOR_RANK, 0) if self._follower else 0
         content = json.dumps({"state": "died", "stopped": reason}).encode()
-        for job in self._list_open():
+        for job in [row for row in self.jobs.list_open() if not self._is_on_its_way(row.id)]:
             self._take(Event(series, seq, Kind.STATE, job.id, job.attempt, time.time(), content=content), 0)
-
-    def _find(self, job: str) -> JobRow | None:
-        """The row of a job that another process has sent."""
-        with suppress(StoreError):
-            return self._store.find_job(job)
-        return None
-
-    def _list_open(self) -> list[JobRow]:
-        rows: dict[str, JobRow] = {}
-        with suppress(StoreError):
-            rows = {row.id: row for row in self._store.list_jobs(self.row.id)}
-        return [row for row in (rows | self.jobs).values() if row.state.is_open and not self._is_on_its_way(row.id)]
 
     def _is_on_its_way(self, job: str) -> bool:
         """Whether the agent has not said yet if it takes the job."""
         return job in self._runs and not self._runs[job].done()
-
-    def _save(self, row: JobRow) -> None:
-        """Keep the row, here only as long as more may happen to it."""
-        if row.state.is_open:
-            self.jobs[row.id] = row
-        else:
-            self.jobs.pop(row.id, None)
-            self._runs.pop(row.id, None)
-        self._store.save_job(row)
 
     def _credit(self, rank: int, count: int) -> None:
         self.connection.send(Type.CREDIT, {"session": self.row.id, "rank": rank, "bytes": count})

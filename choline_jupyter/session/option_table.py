@@ -126,6 +126,13 @@ TABLE = Table(
         Option("hold", Kind.DURATION, "how much longer while results wait to be fetched (default: 2h)", _PLACE),
         Option("deadline", Kind.DURATION, "how long it may live at all (default: 8h)", _PLACE),
         Option(
+            "on-loss",
+            Kind.TEXT,
+            "when it is taken away while a job runs: resume elsewhere (default), wait for it, or stop",
+            _RUN,
+            "POLICY",
+        ),
+        Option(
             "host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _REACH, "HOST"
         ),
         Option("ssh", Kind.TEXT, "the ssh client: openssh or paramiko (default: the first there is)", _REACH, "CLIENT"),

@@ -29,6 +29,7 @@ _NOTICES = {
     "unserved": "choline: {path} was asked for while nobody was connected; after {wait} s the cell was told that it does not "
     "exist. --with sends it ahead; `wait` under [files] in config.toml says how long to wait.\n",
     "unwritten": "choline: a file that the cell asked for could not be written on that machine: {reason}.\n",
+    "continued": "choline: {text}.\n",
     "restarted": "choline: the session's kernel was started anew; names from before are gone.\n",
 }
 

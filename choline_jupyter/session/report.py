@@ -42,7 +42,11 @@ def render_text(event: Event) -> str:
 
 
 def _render_text(event: Event) -> str:
-    content = event.read_content() if event.kind is not Kind.STATE else {}
+    content = event.read_content()
+    if event.kind is Kind.STATE and content.get("state") == "continued":
+        return f"[choline: {content.get('text')}]\n"
+    if event.kind is Kind.STATE:
+        return ""
     if event.kind is Kind.STREAM:
         return str(content.get("text", ""))
     if event.kind in (Kind.DISPLAY, Kind.RESULT):

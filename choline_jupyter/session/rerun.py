@@ -35,6 +35,7 @@ _MOST = 5  # names in one sentence
 
 Transform = Callable[[str], str]
 IsOurs = Callable[[str], bool]
+Brought = Callable[[str], set[str]]  # by job, the names that went along with it
 
 
 class Plan(NamedTuple):
@@ -74,13 +75,22 @@ def as_cell(options: Values) -> Values:
     return Values({**{option.name: None for option in TABLE.list_options(CELL)}, **options.items})
 
 
-def list_makers(job: JobRow, jobs: Sequence[JobRow], transform: Transform, is_ours: IsOurs) -> list[JobRow]:
-    """The earlier cells of a session that have made or changed what a cell reads, in their order; the rest goes along anew."""
+def list_makers(
+    job: JobRow,
+    jobs: Sequence[JobRow],
+    transform: Transform,
+    is_ours: IsOurs,
+    find_brought: Brought = lambda job: set(),
+) -> list[JobRow]:
+    """The earlier cells of a session that have made or changed what a cell reads, in their order; the rest goes along anew.
+
+    What went along with a job, by `find_brought`, no earlier one has to make for it.
+    """
     earlier = [one for one in jobs if one.created_at < job.created_at and one.code and one.state is JobState.DONE]
     earlier.sort(key=lambda one: one.created_at)
     cells = History([transform(one.code) for one in [*earlier, job]])
     cells.count()
-    wanted = {name for name in cells.find_cell(len(earlier)).names.reads if not is_ours(name)}
+    wanted = {name for name in cells.find_cell(len(earlier)).names.reads if not is_ours(name)} - find_brought(job.id)
     found = []
     for place in range(len(earlier) - 1, -1, -1):
         cell = cells.find_cell(place)
@@ -88,6 +98,7 @@ def list_makers(job: JobRow, jobs: Sequence[JobRow], transform: Transform, is_ou
             found.append(earlier[place])
             needs = {name for name in cell.names.reads if not is_ours(name)}
             wanted = (wanted - (cell.names.writes - cell.names.reads)) | needs
+        wanted -= find_brought(earlier[place].id)
     return found[::-1]
 
 

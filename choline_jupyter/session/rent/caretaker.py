@@ -11,8 +11,8 @@ from choline_jupyter.model.instance import InstanceRow, InstanceState
 from choline_jupyter.providers.failure import ProviderFailure
 from choline_jupyter.providers.provider import Provider
 from choline_jupyter.session.rent.fleet import Fleet
-from choline_jupyter.session.rent.losses import note_losses
-from choline_jupyter.session.rent.reconciler import EVERY, reconcile
+from choline_jupyter.session.rent.losses import list_halted, note_losses
+from choline_jupyter.session.rent.reconciler import EVERY, destroy, reconcile
 from choline_jupyter.session.rent.suppliers import load_rented
 
 _SOON = 60.0  # seconds between two rounds while something is being ended
@@ -51,6 +51,8 @@ class Caretaker:
         self._looked[provider.name] = self._fleet.clock()
         try:
             await reconcile(self._fleet, provider)
+            for halted in await self._fleet.run(list_halted, self._fleet, self._store, provider.name):
+                await destroy(self._fleet, provider, halted)
         except ProviderFailure:
             self._looked[provider.name] -= EVERY - _SOON
         await self._fleet.run(note_losses, self._fleet, self._store)

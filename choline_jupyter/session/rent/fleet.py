@@ -36,6 +36,7 @@ class Fleet:
     def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
         self.keys = directory / "keys"
         self.clock = clock
+        self.reasons: dict[str, str] = {}  # by label, why its provider has ended it, where it has said so
         self._directory, self._locks = directory, directory / "renting"
 
     @cached_property

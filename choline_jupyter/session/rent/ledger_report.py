@@ -18,6 +18,7 @@ from choline_jupyter.session.rent.fleet import Fleet, find_offer
 from choline_jupyter.session.rent.limits import find_month
 from choline_jupyter.session.rent.market import Found, Plan, Ranked
 from choline_jupyter.session.rent.meter import render_money
+from choline_jupyter.session.rent.session_money import add_up_for
 
 _HEADS = ("", "PROVIDER", "OFFER", "GPUS", "MEMORY", "REGION", "USD/H", "THIS RUN", "MADE OF")
 _MOST = 15
@@ -95,9 +96,12 @@ def write_csv(fleet: Fleet) -> str:
 
 def render_job_cost(fleet: Fleet, row: InstanceRow, seconds: float) -> str:
     """What is said below a cell that ran on a rented machine."""
-    cost = fleet.find_cost(row)
+    spent, budget = add_up_for(fleet, row)
+    which = f", machine {row.epoch}" if row.epoch > 1 else ""
     hourly = fleet.describe(row)
-    return f"{seconds:.0f} s on {hourly}; {render_money(cost.total)} of {render_money(row.budget)} so far (estimate)"
+    return (
+        f"{seconds:.0f} s on {hourly}{which}; {render_money(spent.total)} of {render_money(budget)} so far (estimate)"
+    )
 
 
 def _describe(number: int, one: Ranked) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from choline_jupyter.session.option_reader import Values
 
 LIMITS = ("budget", "lease", "deadline", "hold")  # the options
+RESUME, WAIT, STOP = POLICIES = ("resume", "wait", "stop")  # what --on-loss may be
 LEASE, DEADLINE, HOLD = 1800.0, 8 * 3600.0, 2 * 3600.0
 
 
@@ -45,6 +46,14 @@ def read_limits(options: Values, known: Limits | None = None) -> Limits:
         float(options.number("hold") or (known.hold if known else HOLD)),
         "yes" in options.items and options.has("yes"),
     )
+
+
+def read_loss_policy(options: Values) -> str:
+    """What --on-loss says; raises RequestError."""
+    policy = options.text("on-loss") or RESUME
+    if policy not in POLICIES:
+        raise RequestError(f"--on-loss {policy!r:.40} is no policy.", f"There are {', '.join(POLICIES)}.")
+    return policy
 
 
 def read_settings() -> MoneySettings:

@@ -19,6 +19,7 @@ from choline_jupyter.session.rent.fleet import PREFIX, USABLE, Fleet
 
 EVERY = 600.0  # seconds between two rounds of the keeper
 ABSENCES = 2  # listings in a row
+_LOST = (InstanceState.PREEMPTED, InstanceState.STOPPED, InstanceState.DEAD)
 LATE = 900.0  # seconds after which a create whose answer was lost will not appear any more
 
 
@@ -97,6 +98,8 @@ def _settle(fleet: Fleet, accounts: Accounts, row: InstanceRow, sighting: Sighti
         fleet.note(row, row.state, sighting.handle)
         row = dataclasses.replace(row, handle=sighting.handle)
     fleet.note_sighting(row, sighting, accounts)
+    if sighting.state in _LOST:
+        fleet.reasons.setdefault(row.label, sighting.reason.partition(":")[0] or sighting.state.value)
     if _is_unwanted(fleet, accounts, row, sighting):
         return row
     if sighting.state in (InstanceState.PREEMPTED, InstanceState.STOPPED) and row.state is not sighting.state:

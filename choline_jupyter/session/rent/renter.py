@@ -22,7 +22,7 @@ from choline_jupyter.providers.keys import KeyPair, find_own_key, make_key
 from choline_jupyter.providers.provider import STARTUP, Order, Provider, Sighting
 from choline_jupyter.providers.startup import make_startup, make_watchdog
 from choline_jupyter.session.rent.fleet import Fleet
-from choline_jupyter.session.rent.limits import Limits
+from choline_jupyter.session.rent.limits import RESUME, Limits
 from choline_jupyter.session.rent.market import FAILED, Found, Plan, Ranked, survey
 from choline_jupyter.session.rent.meter import find_seconds, render_money
 from choline_jupyter.session.rent.reconciler import destroy, reconcile
@@ -50,6 +50,7 @@ class Rent:
     provider: str = ""
     plan: Plan = field(default_factory=Plan)
     image: str = ""
+    on_loss: str = RESUME  # what becomes of its jobs when the machine is lost (`session.rent.losses`)
 
 
 class _Next(Exception):

@@ -23,10 +23,11 @@ from choline_jupyter.session.connection import Connection
 from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.rent.fleet import USABLE, Fleet, find_offer
 from choline_jupyter.session.rent.limits import Limits
-from choline_jupyter.session.rent.losses import note_losses
+from choline_jupyter.session.rent.losses import list_halted, note_losses
 from choline_jupyter.session.rent.meter import render_money
 from choline_jupyter.session.rent.reconciler import ABSENCES, confirm_gone, destroy, reconcile
 from choline_jupyter.session.rent.renter import Renter
+from choline_jupyter.session.rent.session_money import add_up, add_up_for
 from choline_jupyter.session.rent.suppliers import load_rented
 from choline_jupyter.session.rent.waiting import WaitingLine
 from choline_jupyter.session.spec import SessionSpec
@@ -38,10 +39,12 @@ _TICK = 1.0
 _GONE = "The session's machine is gone."
 _ALERTS = (0.5, 0.8, 1.0)  # of a budget
 _EVERY = 30.0  # seconds between two looks at what a machine has cost
+_CUT = 3  # ticks without a connection, after which its provider is asked
 
 Answer = asyncio.Future[dict[str, Any]]
 Greet = Callable[[Contact], Awaitable[Any]]
 Agree = Callable[[str], Awaitable[bool]]
+Allows = Callable[[Provider], bool]
 
 
 class Tenancy:
@@ -52,6 +55,7 @@ class Tenancy:
         self._alerted: dict[str, float] = {}
         self.greeting, self.period = GREETING, _EVERY
         self.watch = start_keeper  # called when there is something to watch over
+        self.on_loss: Callable[[str], Awaitable[bool]] = _give_up  # whether what a lost machine had goes on elsewhere
         self._meters: dict[str, asyncio.Task[None]] = {}
 
     async def find(self, spec: SessionSpec) -> SessionRow | None:
@@ -65,15 +69,20 @@ class Tenancy:
                 return row
         return None
 
-    async def rent(self, spec: SessionSpec, greet: Greet) -> SessionRow:
-        """A machine for a new session, which has let us in. Raises CholineError."""
+    async def rent(
+        self, spec: SessionSpec, greet: Greet, session: str = "", epoch: int = 1, allows: Allows = lambda provider: True
+    ) -> SessionRow:
+        """A machine for a new session, or for the next epoch of one, which has let us in. Raises CholineError.
+
+        `allows(provider)`: whether one may be asked.
+        """
         assert spec.rent
-        session, line = make_identifier("s"), WaitingLine()
-        providers = await self.fleet.run(load_rented)
+        session, line = session or make_identifier("s"), WaitingLine()
+        providers = [one for one in await self.fleet.run(load_rented) if allows(one)]
         renter = Renter(self.fleet, providers, self._agree, lambda machine: self._greet(machine, greet), self.watch)
         ticking = asyncio.get_running_loop().create_task(self._tick(line, session))
         try:
-            machine = await renter.rent(spec.rent, session, 1, line.tell)
+            machine = await renter.rent(spec.rent, session, epoch, line.tell)
         except BaseException:
             line.tick(await self.fleet.run(self._find_session_cost, session))
             line.close("nothing was kept" + self._tell_left(session))
@@ -82,7 +91,7 @@ class Tenancy:
             ticking.cancel()
         line.close(f"{find_offer(machine).gpus or 'the machine'} on {machine.provider} is there")
         row = SessionRow(
-            session, spec.name, machine.provider, machine.label, spec.directory, 1, SessionState.READY,
+            session, spec.name, machine.provider, machine.label, spec.directory, epoch, SessionState.READY,
             self.fleet.clock(), spec.trust,
         )  # fmt: skip
         self._store.save_session(row)
@@ -125,12 +134,12 @@ class Tenancy:
         """The machine that a session lives on, while it may exist."""
         return next((machine for machine in self.fleet.list_open() if machine.label == row.machine), None)
 
-    async def start_meter(self, label: str, connection: Connection) -> None:
+    async def start_meter(self, label: str, connection: Connection, *, is_act: bool = True) -> None:
         """From now on the machine knows how long its budget lasts, whatever becomes of this process; it hears of it before
         its first job.
         """
         if label not in self._meters:
-            answer = await self._send(await self.fleet.run(self._find, label), connection, is_act=True)
+            answer = await self._send(await self.fleet.run(self._find, label), connection, is_act=is_act)
             answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # the meter says it again
             self._meters[label] = asyncio.get_running_loop().create_task(self._meter(label, connection))
 
@@ -156,8 +165,7 @@ class Tenancy:
             line.tick(await self.fleet.run(self._find_session_cost, session))
 
     def _find_session_cost(self, session: str) -> float:
-        rows = [row for row in self.fleet.ledger.list_instances() if row.session == session]
-        return sum(self.fleet.find_cost(row).total for row in rows)
+        return add_up(self.fleet, session).spent.total
 
     def _tell_left(self, session: str) -> str:
         """What is not known to be gone yet."""
@@ -188,11 +196,20 @@ class Tenancy:
                 counted = await self._count(machine, connection, counted)
                 await self._tell(machine, connection, is_act=False)
                 await self.fleet.run(self._alert, machine)
-            await asyncio.sleep(self.period)
+            await self._pause(connection)
             if not connection.is_connected and await self._is_gone(label):
                 self._meters.pop(label, None)
-                connection.abandon(SessionEnded(_GONE, "Run the cell again: it asks for another one."))
+                if not await self.on_loss(label):
+                    connection.abandon(SessionEnded(_GONE, "Run the cell again: it asks for another one."))
                 return
+
+    async def _pause(self, connection: Connection) -> None:
+        """Until the next look; a machine that has not been reached for some moments is looked at sooner."""
+        end = asyncio.get_running_loop().time() + self.period
+        cut = 0
+        while (left := end - asyncio.get_running_loop().time()) > 0 and cut < _CUT:
+            await asyncio.sleep(min(left, _TICK))
+            cut = 0 if connection.is_connected else cut + 1
 
     async def _is_gone(self, label: str) -> bool:
         """Whether the provider says so, when a machine cannot be reached; one that cannot be asked has not said it."""
@@ -202,16 +219,20 @@ class Tenancy:
                 provider = await self.fleet.run(self._load, machine.provider)
                 for _ in range(ABSENCES):
                     await reconcile(self.fleet, provider)
+                for halted in await self.fleet.run(list_halted, self.fleet, self._store, provider.name):
+                    await destroy(self.fleet, provider, halted)
+                    await confirm_gone(self.fleet, provider, halted)
         await self.fleet.run(note_losses, self.fleet, self._store)
         return label not in await self.fleet.run(self.fleet.ledger.list_labels, True)
 
     def _alert(self, machine: InstanceRow) -> None:
         """Say it once when half, most and all of a budget is spent."""
-        share = self.fleet.find_cost(machine).total / machine.budget if machine.budget else 0.0
+        spent, budget = add_up_for(self.fleet, machine)
+        share = spent.total / budget if budget else 0.0
         reached = max((step for step in _ALERTS if share >= step), default=0.0)
         if reached > self._alerted.get(machine.label, 0.0):
             self._alerted[machine.label] = reached
-            what = f"{reached:.0%} of {render_money(machine.budget)} are spent on {self.fleet.describe(machine)}"
+            what = f"{reached:.0%} of {render_money(budget)} are spent on {self.fleet.describe(machine)}"
             sys.stderr.write(f"choline: {what}; the machine ends itself when all is.\n")
             sys.stderr.flush()
 
@@ -236,6 +257,10 @@ class Tenancy:
             f"The provider {name} is not installed any more.", "Install it again, so that its machines can be ended.",
             self.fleet.describe_billing(),
         )  # fmt: skip
+
+
+async def _give_up(_label: str) -> bool:
+    return False
 
 
 def _suits(spec: SessionSpec, machine: InstanceRow) -> bool:

@@ -83,7 +83,7 @@ def test_other_options_want_another_machine(tenant: Tenant) -> None:
 def test_a_cell_hears_that_its_machine_is_gone(tenant: Tenant, is_asleep: bool) -> None:
     """Whether it runs there or is only on its way: nobody waits for ever."""
     tenant.tenancy.period = 0.5
-    session = tenant.open()
+    session = tenant.open(f"{LINE} --on-loss stop")
     if not is_asleep:
         job = tenant.client.start(session, "import time\ntime.sleep(600)")
         tenant.client.confirm(session, job)

@@ -1,0 +1,180 @@
+"""Recovery: a session whose machine is lost goes on on another one, by itself.
+
+Made by `session.engine`; in its loop. Called by the tenancy when a machine that this process uses is gone, and by the keeper for
+sessions that nobody follows. Promises: nothing is rented before the old machine is known to be gone (two listings without it, by
+the ledger); of several processes one does it, the others follow; each machine is a new epoch, begun by a compare-and-set in the
+ledger, and what an older epoch still says is refused; it costs what the session's budget has left, and no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from choline_jupyter.errors import CholineError, SessionEnded
+from choline_jupyter.ledger.file_lock import FileLock
+from choline_jupyter.model.instance import InstanceRow
+from choline_jupyter.model.job import JobRow
+from choline_jupyter.model.session import SessionRow
+from choline_jupyter.providers.provider import Provider
+from choline_jupyter.session.live import LiveSession
+from choline_jupyter.session.rebuilding import check_jobs, rebuild
+from choline_jupyter.session.rent.fleet import Fleet, find_offer
+from choline_jupyter.session.rent.losses import find_way_on, note_end
+from choline_jupyter.session.rent.meter import render_money
+from choline_jupyter.session.rent.session_money import add_up, find_rest
+from choline_jupyter.session.rent.suppliers import load_rented
+from choline_jupyter.session.report import render_duration
+from choline_jupyter.session.spec import SessionSpec
+
+if TYPE_CHECKING:
+    from choline_jupyter.session.engine import Engine
+
+_AGAIN = 0.5  # seconds between two looks at whether another process is done
+
+
+class Way(NamedTuple):
+    """How a session goes on: as it was opened, behind this machine, with these jobs."""
+
+    spec: SessionSpec
+    lost: InstanceRow
+    jobs: Sequence[JobRow]
+
+
+class Recovery:
+    """One engine's. No thread, no task of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def recover_machine(self, label: str) -> bool:
+        """A machine that this process uses is gone: whether its session goes on elsewhere."""
+        session = next((one for one in self._engine.sessions.values() if one.row.machine == label), None)
+        return session is not None and await self.recover(session.row)
+
+    async def recover(self, row: SessionRow, *, waits: bool = True) -> bool:
+        """Have a session go on whose machine is gone; whether it does. Without `waits` what another process does is its."""
+        lock = FileLock(self._engine.directory / f"recovery-{row.id}.lock")
+        try:
+            while not lock.seize(0):
+                if not waits:
+                    return False
+                await asyncio.sleep(_AGAIN)
+            return await self._recover(row)
+        finally:
+            lock.close()
+
+    async def _recover(self, row: SessionRow) -> bool:
+        run = self._engine.tenancy.fleet.run
+        now = await run(self._engine.store.find_session, row.id)
+        session = self._engine.sessions.get(row.id)
+        if now and now.epoch > row.epoch and now.state.is_open:
+            return await self._join(session, now)
+        way = await run(self._find_way, now) if now and now.state.is_open else None
+        if now is None or way is None:
+            return False
+        if session:
+            task = asyncio.current_task()
+            assert task
+            session.suspend(task.cancel)
+        try:
+            await self._replace(now, way, session)
+        except (CholineError, asyncio.CancelledError) as error:
+            await self._give_up(now, way, error)
+        return True
+
+    def _find_way(self, row: SessionRow) -> Way | None:
+        fleet, store = self._engine.tenancy.fleet, self._engine.store
+        found = find_way_on(fleet, store, row)
+        jobs = [job for job in store.list_jobs(row.id) if job.state.is_open]
+        jobs.sort(key=lambda job: job.created_at)
+        if not found or row.machine in fleet.ledger.list_labels(open_only=True):
+            return None
+        return Way(*found, jobs)
+
+    async def _join(self, session: LiveSession | None, row: SessionRow) -> bool:
+        """Another process has had it go on."""
+        if session:
+            session.suspend(lambda: None)
+            await self._leave(session)
+            session.go_on(row, await self._engine.reach(row))
+            session.follow()
+        return True
+
+    async def _replace(self, row: SessionRow, way: Way, session: LiveSession | None) -> None:
+        engine = self._engine
+        fleet = engine.tenancy.fleet
+        why = await fleet.run(check_jobs, engine.directory, row.id, way.jobs) if session is None else ""
+        if why:
+            raise SessionEnded(f"{why}.", "Run it again.")
+        told = await fleet.run(_tell_loss, fleet, way.lost)
+        _say(f"{told}; looking for another")
+        if session:
+            await self._leave(session)
+        epoch = await fleet.run(_begin_epoch, fleet, row)
+        rest = await fleet.run(find_rest, fleet, way.lost, way.spec.rent.limits) if way.spec.rent else None
+        if rest is None or way.spec.rent is None:
+            raise SessionEnded("Nothing of its budget is left.", "Run it again with another budget.")
+        agreed = dataclasses.replace(rest, is_agreed=True)  # to the session's budget as a whole, when it began
+        spec = dataclasses.replace(way.spec, rent=dataclasses.replace(way.spec.rent, limits=agreed))
+        allows = await fleet.run(_make_filter, way.lost)
+        await fleet.run(engine.store.flush)
+        new = await engine.rent(spec, row.id, epoch, allows)
+        session = await engine.settle(new, spec, session)
+        place = await fleet.run(_describe_place, fleet, new)
+        await rebuild(engine, session, way.jobs, f"{told}; continuing on {place} ")
+
+    async def _leave(self, session: LiveSession) -> None:
+        """Let go of the way to a machine that is lost."""
+        await self._engine.drop(session.row)
+
+    async def _give_up(self, row: SessionRow, way: Way, error: BaseException) -> None:
+        """It ends, with what there is to say of it; what was rented for it is ended by whoever rented it."""
+        engine = self._engine
+        session = engine.sessions.pop(row.id, None)
+        reason = "it was interrupted" if isinstance(error, asyncio.CancelledError) else str(error)
+        told = _tell_loss(engine.tenancy.fleet, way.lost)
+        if session:
+            session.end(f"{told}, and it does not go on elsewhere: {reason}")
+            if session.row.machine != row.machine:
+                with contextlib.suppress(CholineError):
+                    await engine.tenancy.release(session.row.machine)
+        await engine.tenancy.fleet.run(note_end, engine.tenancy.fleet, engine.store, row)
+
+
+def _begin_epoch(fleet: Fleet, row: SessionRow) -> int:
+    """The number of the next epoch, which is this process's alone. Raises SessionEnded."""
+    known = max(fleet.ledger.find_epoch(row.id), row.epoch)
+    while fleet.ledger.find_epoch(row.id) < row.epoch:
+        fleet.ledger.advance_epoch(row.id, fleet.ledger.find_epoch(row.id))
+    if not fleet.ledger.advance_epoch(row.id, known):
+        raise SessionEnded("Another process has it go on.", "`choline status` shows where.")
+    return known + 1
+
+
+def _make_filter(lost: InstanceRow) -> Callable[[Provider], bool]:
+    """Which providers need no consent that was not given: machines that need this laptop are taken where the lost one did."""
+    needed = {one.name for one in load_rented(is_any=True) if one.needs_laptop}
+    return lambda provider: not provider.needs_laptop or lost.provider in needed
+
+
+def _tell_loss(fleet: Fleet, lost: InstanceRow) -> str:
+    seconds = (lost.ended_at or fleet.clock()) - lost.created_at
+    spent = render_money(add_up(fleet, lost.session).spent.total)
+    why = fleet.reasons.get(lost.label, "gone")
+    what = f"{find_offer(lost).gpus or 'the machine'} on {lost.provider}"
+    return f"{what} ({lost.label}) was lost ({why}) after {render_duration(seconds)}, {spent} so far"
+
+
+def _describe_place(fleet: Fleet, row: SessionRow) -> str:
+    machine = next(one for one in fleet.list_open() if one.label == row.machine)
+    return f"{fleet.describe(machine)} ({machine.label})"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"choline: {text}.\n")
+    sys.stderr.flush()

@@ -1,0 +1,82 @@
+"""A machine is lost in the middle of a training: the cell goes on on another one by itself, as if nothing had happened."""
+
+from __future__ import annotations
+
+import pytest
+
+from choline_jupyter.model.event import Event, Kind
+from choline_jupyter.model.job import JobState
+from choline_jupyter.session.rent.session_money import add_up
+from tests.e2e.losses.agent_processes import wait_until
+from tests.e2e.losses.engine_client import read_reply, read_text
+from tests.e2e.rent.tenant import Tenant
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+PREPARE = """
+import torch, time
+from choline_jupyter import checkpoint, log, resume
+torch.manual_seed(7)
+net = torch.nn.Sequential(torch.nn.Linear(20, 20), torch.nn.Dropout(0.5), torch.nn.Linear(20, 1))
+optimizer = torch.optim.AdamW(net.parameters(), lr=0.01)
+"""
+TRAIN = """
+start = resume(net=net, optimizer=optimizer).step + 1
+for step in range(start, 8):
+    loss = net(torch.randn(8, 20)).square().mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    print("step %d/8 loss %.9f" % (step, loss), flush=True)
+    checkpoint(step, loss=loss, net=net, optimizer=optimizer)
+    while step == 4 and start == 0 and dies:
+        time.sleep(0.01)
+"""
+
+
+def read_losses(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("step ")]
+
+
+def follow(tenant: Tenant, job: str, events: list[Event], until: str) -> None:
+    """Take events until so much was printed."""
+    session = next(iter(tenant.client.engine.sessions.values()))
+    while until not in read_text(events):
+        event = session.feed.get(60)
+        assert event
+        events += [event] if event.job == job else []
+
+
+def test_a_training_goes_on_elsewhere_in_the_same_job(tenant: Tenant) -> None:
+    tenant.tenancy.period = 0.5
+    session = tenant.open()
+    tenant.client.run(session, PREPARE)
+    undisturbed = read_losses(read_text(tenant.client.run(session, "dies = False\n" + TRAIN)))
+    assert len(undisturbed) == 8
+    tenant.client.run(session, PREPARE)
+    tenant.client.run(session, "dies = True")
+    job = tenant.client.start(session, TRAIN)
+    events: list[Event] = []
+    follow(tenant, job, events, "step 4/8")
+    [lost] = tenant.list_open()
+    home = tenant.client.engine.directory
+    wait_until(lambda: any(one.kind is Kind.CHECKPOINT for one in events) or session.checkpoints is not None)
+    tenant.client.call(tenant.provider.destroy("m1"))
+    events += tenant.client.finish(session, job)
+    assert read_reply(events)["status"] == "ok", home
+    losses = read_losses(read_text(events))
+    assert losses[:5] == undisturbed[:5]
+    again = losses[5:]
+    assert again == undisturbed[-len(again) :]
+    assert len(again) >= 3
+    row = tenant.client.engine.store.find_job(job)
+    assert row
+    assert (row.state, row.attempt) == (JobState.DONE, 2)
+    [machine] = tenant.list_open()
+    assert (machine.label != lost.label, machine.epoch, session.row.epoch) == (True, 2, 2)
+    told = [one.read_content() for one in events if one.kind is Kind.STATE]
+    [line] = [fact["text"] for fact in told if fact.get("state") == "continued"]
+    assert "was lost (gone) after" in line
+    assert "continuing on 4x RTX 3090 on memory" in line
+    assert "from step " in line
+    account = add_up(tenant.tenancy.fleet, session.row.id)
+    assert account.spent.total > tenant.tenancy.fleet.find_cost(machine).total
+    assert account.budget == pytest.approx(2.0)
