@@ -13,6 +13,7 @@ import traceback
 import zlib
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
+from choline_jupyter.agent.fencing import is_superseded
 from choline_jupyter.agent.journal import JournalReader
 from choline_jupyter.agent.machine import describe_machine
 from choline_jupyter.agent.pump import Pump
@@ -104,6 +105,8 @@ class Client:
         if frame.type is not Type.HELLO and not self._is_welcome:
             raise WireError("no HELLO")
         try:
+            if "epoch" in frame.header and await is_superseded(self._supervisor, frame.header):
+                raise Refused("superseded", "That session goes on on another machine.")
             reply = await _HANDLERS[frame.type](self, frame)
         except Refused as refusal:
             reply = {"refused": refusal.code, "message": str(refusal)}

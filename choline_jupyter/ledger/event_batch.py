@@ -18,6 +18,7 @@ from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.session import SessionRow
 from choline_jupyter.wire.record import Buffer
 
+REFUSED = -1
 BLOB_SIZE = 256 << 10  # records above this many bytes become files
 
 
@@ -86,19 +87,34 @@ def save_blobs(blobs: BlobFolder, items: Iterable[Item]) -> Digests:
 
 
 def write_batch(database: Database, blobs: BlobFolder, digests: Digests, items: Sequence[Item]) -> dict[Series, int]:
-    """Commit the batch; gives the seq up to which each series it touches is now stored. Raises StoreError."""
+    """Commit the batch; gives the seq up to which each series it touches is now stored. Raises StoreError.
+
+    A series of an epoch that its session has left behind is `REFUSED`: nothing of it is stored any more.
+    """
     entries, gaps = _select(items, Entry), _select(items, Gap)
     touched = {entry.series for entry in entries} | {gap.series for gap in gaps}
     with database.transaction() as connection:
+        for saving in _select(items, Saving):
+            connection.execute(saving.statement, saving.values)
+        past = _list_past(connection, touched)
+        entries = [entry for entry in entries if entry.series not in past]
+        gaps = [gap for gap in gaps if gap.series not in past]
+        touched -= past
         numbers = {series: _number_series(connection, series) for series in touched}
         settled = {series: _list_settled(connection, number) for series, number in numbers.items()}
         new = [entry for entry in entries if not any(entry.seq in seqs for seqs in settled[entry.series])]
         _restore_blobs(blobs, digests, new)
         connection.executemany(_INSERT_EVENT, [_make_row(numbers[entry.series], digests, entry) for entry in new])
         connection.executemany(_INSERT_GAP, [(numbers[gap.series], gap.first, gap.last) for gap in gaps])
-        for saving in _select(items, Saving):
-            connection.execute(saving.statement, saving.values)
-        return {series: _advance(connection, number) for series, number in numbers.items()}
+        stored = {series: _advance(connection, number) for series, number in numbers.items()}
+        return stored | dict.fromkeys(past, REFUSED)
+
+
+def _list_past(connection: Connection, touched: Iterable[Series]) -> set[Series]:
+    """The series whose sessions go on in a later epoch."""
+    statement = "SELECT epoch FROM session WHERE id = ?"
+    epochs = {one: connection.execute(statement, (one,)).fetchone() for one in {series.session for series in touched}}
+    return {series for series in touched if (epochs[series.session] or (0,))[0] > series.epoch}
 
 
 def _select(items: Iterable[Item], kind: type[_Kind]) -> list[_Kind]:

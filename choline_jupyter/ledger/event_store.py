@@ -49,7 +49,8 @@ class EventStore:
     Any thread may call any method. `put`, `skip`, `save_session` and `save_job` return at once, so an event loop may
     call them too; all others but `wait_for_room` go to the disk and belong in a thread. The readers see what was put
     before, and raise StoreError. The callbacks run on the store's thread: `on_stored(series, seq)` after each commit
-    that touched the series, `on_failure(sentence)` when storing begins to fail for a reason, and with an empty
+    that touched the series (`REFUSED` for one of
+    an epoch that is over), `on_failure(sentence)` when storing begins to fail for a reason, and with an empty
     sentence when it works again. `size_limit` is in bytes; beyond it finished jobs lose their output, least recently
     used first.
     """

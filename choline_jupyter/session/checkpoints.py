@@ -58,7 +58,7 @@ class _Coming(NamedTuple):
 class Checkpoints:
     """`root` is the project's folder, `inbox` where pieces arrive; `describe(job)` says what its record is to hold besides.
 
-    `tell` takes sentences for whoever shows the session's events.
+    `tell` takes sentences for whoever shows the session's events; `is_past` says whether the session goes on elsewhere.
     """
 
     def __init__(
@@ -69,9 +69,10 @@ class Checkpoints:
         inbox: Path,
         describe: Describe,
         tell: Callable[[str], None],
+        is_past: Callable[[], bool] = lambda: False,
     ) -> None:
         self._connection, self._session, self._root, self._inbox = connection, session, root, inbox
-        self._describe, self._tell = describe, tell
+        self._describe, self._tell, self._is_past = describe, tell, is_past
         self._tree = Tree(str(root))
         self._waiting: list[_Coming] = []
         self._turn = asyncio.Lock()
@@ -195,6 +196,11 @@ class Checkpoints:
     def _commit(self, coming: _Coming, received: int) -> None:
         """Its record makes it count; then those go that are not to be kept."""
         announced, job, keep, order = coming
+        if self._is_past():
+            self._tell(
+                f"checkpoint {announced.name} came from a machine whose session goes on elsewhere, and does not count"
+            )
+            return
         record = make_record(announced, job, {**self._describe(job), "received": received, "order": list(order)})
         text = json.dumps(record, indent=1).encode()
         self._tree.put_file(announced.path + ".json", [text], 0o600)

@@ -31,6 +31,7 @@ class Follower(Protocol):
     """Who wants the events of a session; `session.follower` implements it."""
 
     session: str
+    epoch: int
 
     def find_ends(self) -> dict[int, int]:
         """The last seq that came, by rank: a new channel goes on from there."""
@@ -300,7 +301,12 @@ class Connection:
     def _send_follow(self, follower: Follower) -> None:
         number = next(self._ids)
         self._follows[number] = follower
-        wish = {"session": follower.session, "after": follower.find_ends(), "unread": follower.find_unread()}
+        wish = {
+            "session": follower.session,
+            "epoch": follower.epoch,
+            "after": follower.find_ends(),
+            "unread": follower.find_unread(),
+        }
         self.send(Type.FOLLOW, {"id": number, **wish, "window": self._window})
 
     def _write(self, data: bytes) -> None:

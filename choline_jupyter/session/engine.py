@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import CholineError, HostError, RequestError, UnknownSession
+from choline_jupyter.ledger.event_batch import REFUSED
 from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.ledger.location import find_data_directory
@@ -34,6 +35,7 @@ from choline_jupyter.session.recovery import Recovery
 from choline_jupyter.session.rent.fleet import Fleet
 from choline_jupyter.session.rent.limits import Limits
 from choline_jupyter.session.rent.tenancy import Allows, Tenancy
+from choline_jupyter.session.sent_jobs import SentJobs
 from choline_jupyter.session.spec import SessionSpec, copy_environment
 from choline_jupyter.transport.askpass import Unanswered
 from choline_jupyter.transport.channel import Transport
@@ -82,7 +84,7 @@ class Engine:
             row = await self._loop.run_in_executor(None, self._claim, spec)
         session = self.sessions.get(row.id)
         if session is None:
-            session = self.sessions[row.id] = LiveSession(row, _complete(spec, row), connection, self.store)
+            session = self.sessions[row.id] = self._make_session(row, _complete(spec, row), connection)
             session.open()
         elif session.spec is None:  # so far it was only watched
             session.spec = _complete(dataclasses.replace(spec, packages=()), row)
@@ -92,7 +94,7 @@ class Engine:
         """A session that exists, to watch or steer it; never makes one. Raises CholineError."""
         session = self.sessions.get(row.id)
         if session is None:
-            session = LiveSession(row, None, await self.reach(row), self.store)
+            session = self._make_session(row, None, await self.reach(row))
             self.sessions[row.id] = session
         if follow:
             session.follow()
@@ -114,6 +116,7 @@ class Engine:
     def close_row(self, row: SessionRow) -> None:
         """Note that a session is over."""
         self.sessions.pop(row.id, None)
+        SentJobs(self.directory, row.id).remove()
         self.store.save_session(SessionRow(**{**vars(row), "state": SessionState.STOPPED}))
 
     async def limit(self, session: LiveSession, limits: Limits) -> None:
@@ -197,7 +200,7 @@ class Engine:
         )
         await self.tenancy.start_meter(row.machine, connection)
         if session is None:
-            session = LiveSession(row, _complete(spec, row), connection, self.store)
+            session = self._make_session(row, _complete(spec, row), connection)
         else:
             session.go_on(row, connection)
             session.spec = _complete(dataclasses.replace(spec, packages=tuple(session.packages)), row)
@@ -212,6 +215,11 @@ class Engine:
             await self.tenancy.start_meter(row.machine, connection, is_act=False)
         return connection
 
+    def is_reached(self, row: SessionRow) -> bool:
+        """Whether the way to a session's machine stands."""
+        connection = self._connections.get((row.provider, row.machine))
+        return connection is not None and connection.is_connected
+
     async def drop(self, row: SessionRow) -> None:
         """Let go of the way to a session's machine, for good."""
         connection = self._connections.pop((row.provider, row.machine), None)
@@ -224,12 +232,21 @@ class Engine:
         with suppress(CholineError, asyncio.TimeoutError):
             session = await asyncio.wait_for(self.join(row, follow=False), _PATIENCE)
             await asyncio.wait_for(session.stop(), _PATIENCE)
-        is_gone = await self.tenancy.release(row.machine)
-        connection = self._connections.pop((row.provider, row.machine), None)
-        if connection:
-            await connection.close()
-        self.close_row(row)
+        self.close_row(row)  # before its machine is gone: nobody is to think that it was lost
+        await self.tenancy.fleet.run(self.store.flush)
+        try:
+            is_gone = await self.tenancy.release(row.machine)
+        except CholineError:
+            self.store.save_session(row)
+            raise
+        await self.drop(row)
         return is_gone
+
+    def _make_session(self, row: SessionRow, spec: SessionSpec | None, connection: Connection) -> LiveSession:
+        session = LiveSession(row, spec, connection, self.store)
+        if _is_rented(row.provider):
+            session.past.find_epoch = lambda: self.tenancy.fleet.ledger.find_epoch(row.id)
+        return session
 
     def find_row(self, name: str) -> SessionRow:
         """An open session by its name, id or machine; raises UnknownSession."""
@@ -292,7 +309,9 @@ class Engine:
 
     def _acknowledge(self, series: Series, seq: int) -> None:
         session = self.sessions.get(series.session)
-        if session:
+        if session and seq == REFUSED:
+            session.past.note(session.row)
+        elif session and session.row.epoch == series.epoch:
             session.connection.send(Type.ACK, {"session": series.session, "rank": series.rank, "seq": seq})
 
 

@@ -45,8 +45,9 @@ class Follower:
         refuse: Callable[[], None] = lambda: None,
         want: Callable[[list[dict[str, Any]]], None] = lambda wants: None,
         mask: Mask | None = None,
+        epoch: int = 1,
     ) -> None:
-        self.session, self.refuse, self.want = session, refuse, want
+        self.session, self.refuse, self.want, self.epoch = session, refuse, want, epoch
         self._store, self._listener, self._credit = store, listener, credit
         self._ends = ends
         self._mask = mask or Mask()
@@ -72,7 +73,9 @@ class Follower:
         self._credit(rank, count)
 
     async def take(self, rank: int, epoch: int, chunk: bytes) -> None:
-        """Bytes of one rank's series; raises WireError for damaged ones."""
+        """Bytes of one rank's series; raises WireError for damaged ones. Another epoch's are not this follower's."""
+        if epoch != self.epoch:
+            return
         decoder = self._decoders.get(rank)
         if decoder is None:
             decoder = self._decoders[rank] = RecordDecoder(Series(self.session, epoch, rank), self._decode)

@@ -6,10 +6,13 @@ Made by `session.live`, used in the engine's loop.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.ledger.trouble import StoreError
+from choline_jupyter.model.job import JobState
 from choline_jupyter.session.job_end import ENDINGS
 from choline_jupyter.session.job_record import close_job
 
@@ -25,6 +28,18 @@ class JobRows:
     def __init__(self, store: EventStore, session: str) -> None:
         self._store, self._session = store, session
         self._open: dict[str, JobRow] = {}
+
+    def begin(self, job: JobRow, code: str) -> None:
+        """A job is being sent; one that is sent again began when it first was."""
+        digest, now = hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest(), time.time()
+        job = dataclasses.replace(job, created_at=job.created_at or now, started_at=job.started_at or now)
+        self.save(dataclasses.replace(job, code=code, code_digest=digest, state=JobState.RUNNING))
+
+    def cancel(self, job: str) -> None:
+        """It has not been run."""
+        row = self.find(job)
+        if row:
+            self.save(dataclasses.replace(row, state=JobState.CANCELLED, ended_at=time.time()))
 
     def save(self, row: JobRow) -> None:
         """A row, new or changed."""

@@ -3,7 +3,7 @@
 Started by the first `--detach` or rent and by the Jupyter server for jobs that last (`session.keeping`), elected by a
 file lock, gone when nothing is open; nobody needs to start or know it. Promises: the events of a job arrive in the event
 store while its notebook is closed or its kernel dead, and a job's end is noted; a rented machine is ended when its time is
-over, also if it does not do so by itself.
+over, also if it does not do so by itself; a job whose machine was lost goes on on another one.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
 
 from choline_jupyter.errors import CholineError
 from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.ledger.location import find_data_directory
+from choline_jupyter.model.session import SessionState
 from choline_jupyter.session.engine import Engine
 from choline_jupyter.session.keeping import LOCK
 from choline_jupyter.session.orphans import find_orphans
@@ -23,6 +26,7 @@ from choline_jupyter.session.rent.caretaker import Caretaker
 
 _ROUND = 2.0
 _GOODBYE = 3600.0  # seconds that a store may take for what is left
+_GRACE = 30.0  # seconds that a notebook has for having its own session go on
 
 
 class Keeper:
@@ -32,15 +36,20 @@ class Keeper:
         self._engine = engine
         self._followed: set[str] = set()
         self._caretaker = Caretaker(engine.tenancy.fleet, engine.store)
+        self._lost: dict[str, float] = {}  # sessions whose machine is lost, since when that is known here
+        self._recoveries: dict[str, asyncio.Task[bool]] = {}
+        self.grace = _GRACE
 
     async def serve(self) -> None:
         """Go on until no job and no rented machine is open."""
         while (jobs := self._engine.store.changes.list_open_jobs()) or await self._caretaker.is_needed():
             await self._caretaker.care()
+            await self._recover()
             detached = {job.session for job in jobs if job.detached}
             others = {job.session for job in jobs} - detached - self._followed
             for session in (detached - self._followed) | await self._find_orphans(others):
                 await self._follow(session)
+            self._caretaker.doubt(await self._list_silent({job.session for job in jobs}))
             await asyncio.sleep(_ROUND)
         await self._finish()
         await self._engine.close()
@@ -53,9 +62,36 @@ class Keeper:
             uploads = session.checkpoints.uploads
             await asyncio.get_running_loop().run_in_executor(None, uploads.wait, _GOODBYE)
 
+    async def _recover(self) -> None:
+        """Have lost sessions go on; one that a notebook shows is the notebook's own to recover, unless it does not."""
+        rows = await self._engine.tenancy.fleet.run(self._engine.store.list_sessions)
+        lost = {row.id: row for row in rows if row.state is SessionState.LOST}
+        now = asyncio.get_running_loop().time()
+        self._lost = {name: self._lost.get(name, now) for name in lost}
+        self._recoveries = {name: task for name, task in self._recoveries.items() if not task.done()}
+        for name, since in self._lost.items():
+            if now - since >= self.grace and name not in self._recoveries:
+                recovery = self._engine.recovery.recover(lost[name], waits=False)
+                self._recoveries[name] = asyncio.ensure_future(self._watch(recovery, name))
+
+    async def _watch(self, recovery: Coroutine[Any, Any, bool], name: str) -> bool:
+        """What comes of the session from then on is taken here."""
+        is_going_on = await recovery
+        session = self._engine.sessions.get(name)
+        if session:
+            self._followed.add(name)
+            session.feed.on_arrival = lambda: _consume(session)
+            _consume(session)
+        return is_going_on
+
     async def _find_orphans(self, sessions: set[str]) -> set[str]:
         rows = [row for row in self._engine.store.list_sessions() if row.id in sessions]
         return await find_orphans(self._engine, rows)
+
+    async def _list_silent(self, sessions: set[str]) -> set[str]:
+        """The providers of sessions whose machines cannot be reached from here."""
+        rows = await self._engine.tenancy.fleet.run(self._engine.store.list_sessions)
+        return {row.provider for row in rows if row.id in sessions and not self._engine.is_reached(row)}
 
     async def _follow(self, name: str) -> None:
         """A session that cannot be reached now is tried again in the next round."""

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import hashlib
 import json
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import AgentFailed, HostError, SessionEnded
 from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.index_settings import strip_credentials
-from choline_jupyter.model.job import JobRow, JobState
+from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.session import SessionState
-from choline_jupyter.session.bulk import Bulk
 from choline_jupyter.session.checkpoints import Checkpoints
 from choline_jupyter.session.connection import Connection, Refused
 from choline_jupyter.session.feed import WINDOW, Feed
@@ -35,7 +32,8 @@ from choline_jupyter.session.follower import Follower
 from choline_jupyter.session.job_record import describe_job, explain_replay, make_wish
 from choline_jupyter.session.job_rows import JobRows
 from choline_jupyter.session.opening import make_opening
-from choline_jupyter.session.provision import provide
+from choline_jupyter.session.past import Past
+from choline_jupyter.session.provision import provide_to
 from choline_jupyter.session.sent_jobs import SentJobs
 from choline_jupyter.wire.frame import Type
 from choline_jupyter.wire.mask import Mask
@@ -61,6 +59,7 @@ class LiveSession:
         self._found = set(self.packages if spec and spec.are_found else ())  # of these, not by the user
         self.connection = connection
         self.feed = Feed(self._credit_later)
+        self.secrets: dict[str, str] = {}  # that jobs were given, to be given again
         self.mask = Mask()  # over what comes back, behind the rank's own
         self.failure: HostError | None = None
         self.jobs = JobRows(store, row.id)
@@ -79,6 +78,7 @@ class LiveSession:
         self.cargo: Cargo = ((), ())  # names that go with the next job
         self.sent = SentJobs(store.directory, row.id)
         self.replays: dict[str, str] = {}  # jobs that make the names of earlier ones anew, by which
+        self.past = Past(lambda sentence: self.files.note(sentence))  # noqa: PLW0108 - `files` are made when needed
         self.stop_recovery: Callable[[], object] | None = None  # while its machine is lost and it is to go on elsewhere
 
     @property
@@ -114,7 +114,15 @@ class LiveSession:
         ends = {series.rank: seq for series, seq in known.items() if series.epoch == self.row.epoch}
         serve = self.served.take
         self._follower = Follower(
-            self.row.id, self._store, ends, self._take, self._credit, self._lose, serve, self.mask
+            self.row.id,
+            self._store,
+            ends,
+            self._take,
+            self._credit,
+            self._lose,
+            serve,
+            self.mask,
+            self.row.epoch,
         )
         self.connection.follow(self._follower, WINDOW)
 
@@ -125,20 +133,17 @@ class LiveSession:
         where their bytes are if not in `extra`; `secrets` are values by name.
         """
         self.failure = None  # what went wrong with an earlier job
-        self.mask.add(header.get("secrets", {}).values())
+        self.secrets.update(header.get("secrets", {}))
+        self.mask.add(self.secrets.values())
         data = code.encode(errors="replace")
         if len(data) + len(extra) > _LARGEST:
             self._fail(
                 AgentFailed("A job of more than 15 MB cannot be sent.", "Put its data into a file and read it there.")
             )
             return
-        digest = hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
-        row = dataclasses.replace(
-            job, code=code, code_digest=digest, state=JobState.RUNNING,
-            created_at=job.created_at or time.time(), started_at=job.started_at or time.time(),
-        )  # fmt: skip
-        self.jobs.save(row)
-        wish = {"session": self.row.id, "job": job.id, "attempt": job.attempt, "code": len(data), **header}
+        self.jobs.begin(job, code)
+        wish = {"job": job.id, "attempt": job.attempt, "code": len(data), **header}
+        wish |= {"session": self.row.id, "epoch": self.row.epoch}
         cargo, self.cargo = self.cargo, ((), ())
         if self.spec and self.spec.rent and job.attempt == 1:
             self._loop.run_in_executor(None, self.sent.keep, job.id, data, header, *cargo)
@@ -154,8 +159,9 @@ class LiveSession:
     def checkpoints(self) -> Checkpoints:
         """Brings home what jobs save while they run."""
         root, inbox = self.files.sync.root, self._store.directory / "inbox"
-        describe = partial(describe_job, self._store, self.row, self.packages, self.files.sync)
-        return Checkpoints(self.connection, self.row.id, root, inbox, describe, self.files.note)
+        describe = lambda job: describe_job(self._store, self.row, self.packages, self.files.sync, job)  # noqa: E731
+        is_past = lambda: self.past.holds(self.row)  # noqa: E731 - the row of that moment
+        return Checkpoints(self.connection, self.row.id, root, inbox, describe, self.files.note, is_past)
 
     async def learn_files(self) -> bool:
         """Whether the session works on this machine's own files, when the agent has said so. Raises HostError."""
@@ -242,9 +248,7 @@ class LiveSession:
     async def _run(self, answer: Answer, job: str) -> None:
         """A session that ended meanwhile (its lease, a restart of its machine) does not run the job."""
         if (await self._hear(answer)).get("refused") == "no-session":
-            row = self.jobs.find(job)
-            if row:
-                self.jobs.save(dataclasses.replace(row, state=JobState.CANCELLED, ended_at=time.time()))
+            self.jobs.cancel(job)
             self._end("it had ended before")
             self._fail(
                 self.failure or SessionEnded("The session had ended.", "Run the cell again: it opens a new one.")
@@ -289,6 +293,8 @@ class LiveSession:
 
     def _take(self, event: Event, size: int) -> None:
         """Each event of the session, in the loop: keep the books, then feed it."""
+        if self.past.has(self.row, event):
+            return
         if event.kind is Kind.STATE and event.series.rank == SUPERVISOR_RANK:
             fact = event.read_content()
             self.deaths += fact.get("state") == "died"
@@ -353,16 +359,8 @@ class LiveSession:
             lacking = set(map(str, fact.get("packages", ())))
             self.packages -= {name for name in self.packages if strip_credentials(name) in lacking}
         elif fact.get("state") == "wanting" and self.spec and (self._provision is None or self._provision.done()):
-            self._provision = self._keep(self._provide(dict(fact.get("wheels", {}))))
-
-    async def _provide(self, wish: dict[str, Any]) -> None:
-        """Bring what the session wants; a way that is cut meanwhile is the connection's to mend, and it asks again."""
-
-        async def tell(fact: dict[str, Any]) -> None:
-            await self.connection.request(Type.PROVIDE, {"session": self.row.id, **fact})
-
-        with suppress(HostError):
-            await provide(Bulk(self.connection), sorted(self.packages - self._found), sorted(self._found), wish, tell)
+            named, wish = self.packages - self._found, dict(fact.get("wheels", {}))
+            self._provision = self._keep(provide_to(self.connection, self.row.id, named, self._found, wish))
 
     def _lose(self) -> None:
         """Its agent does not know the session."""

@@ -7,15 +7,30 @@ Which packages these are is decided here, by what the session was opened with; t
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from choline_jupyter.errors import CholineError, HostError
 from choline_jupyter.session.bulk import Bulk, hash_file
+from choline_jupyter.session.connection import Connection
 from choline_jupyter.session.wheels import fetch_wheels, read_target
+from choline_jupyter.wire.frame import Type
 
 Tell = Callable[[dict[str, Any]], Awaitable[object]]
+
+
+async def provide_to(
+    connection: Connection, session: str, named: Collection[str], found: Collection[str], wish: dict[str, Any]
+) -> None:
+    """Bring what a session wants; a way that is cut meanwhile is the connection's to mend, and it asks again."""
+
+    async def tell(fact: dict[str, Any]) -> None:
+        await connection.request(Type.PROVIDE, {"session": session, **fact})
+
+    with suppress(HostError):
+        await provide(Bulk(connection), sorted(named), sorted(found), wish, tell)
 
 
 async def provide(bulk: Bulk, named: Sequence[str], found: Sequence[str], wish: dict[str, Any], tell: Tell) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import dataclasses
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,14 +52,19 @@ async def rebuild(engine: Engine, session: LiveSession, jobs: Sequence[JobRow], 
     return await loop.run_in_executor(None, builder.run, list(jobs), tell)
 
 
-def check_jobs(directory: Path, session: str, jobs: Sequence[JobRow]) -> str:
-    """Why these jobs cannot be sent again; empty where they can."""
+def find_secrets(kept: SentJob, known: Mapping[str, str]) -> dict[str, str]:
+    """The values of a job's secrets, as this process knows them or has them in its own environment."""
+    return {name: value for name in kept.secrets if (value := known.get(name, os.environ.get(name))) is not None}
+
+
+def check_jobs(directory: Path, session: str, jobs: Sequence[JobRow], known: Mapping[str, str]) -> str:
+    """Why these jobs cannot be sent again; empty where they can. `known` are secrets of this process."""
     sent = SentJobs(directory, session)
     for job in jobs:
         kept = sent.load(job.id)
         missing = "what it was sent with is not kept" if kept is None else kept.lacks
-        secrets = [name for name in kept.secrets if name not in os.environ] if kept else []
-        missing = missing or (f"its secret {secrets[0]} is not known here" if secrets else "")
+        secrets = set(kept.secrets) - set(find_secrets(kept, known)) if kept else set()
+        missing = missing or (f"its secret {min(secrets)} is not known here" if secrets else "")
         if missing:
             return f"{job.id} cannot be sent again: {missing}"
     return ""
@@ -94,7 +99,7 @@ class _Rebuilding:
 
     def _load(self, job: JobRow) -> SentJob:
         kept = self._sent.load(job.id)
-        return kept or SentJob("", {}, [], [], [])
+        return kept or SentJob("", {"msg_id": job.id}, [], [], [])
 
     def _list_steps(self, first: JobRow) -> list[tuple[JobRow, str]]:
         """The jobs before the first that goes on, each with the code of it that has to run; names that came along all come."""
@@ -129,7 +134,7 @@ class _Rebuilding:
         kept = self._load(one.job)
         header, body = self._pack(kept, files)
         header["cwd"] = header.get("cwd") or self._folder
-        header["secrets"] = {name: os.environ[name] for name in kept.secrets if name in os.environ}
+        header["secrets"] = find_secrets(kept, self._session.secrets)
         training = dict(header.get("training") or {})
         header["training"] = {**training, "name": one.resumed.name} if one.resumed else training
         header["continued"] = f"{tell}{_describe(one.resumed)}"

@@ -19,7 +19,7 @@ from choline_jupyter.errors import CholineError, SessionEnded
 from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.model.instance import InstanceRow
 from choline_jupyter.model.job import JobRow
-from choline_jupyter.model.session import SessionRow
+from choline_jupyter.model.session import SessionRow, SessionState
 from choline_jupyter.providers.provider import Provider
 from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.rebuilding import check_jobs, rebuild
@@ -30,10 +30,12 @@ from choline_jupyter.session.rent.session_money import add_up, find_rest
 from choline_jupyter.session.rent.suppliers import load_rented
 from choline_jupyter.session.report import render_duration
 from choline_jupyter.session.spec import SessionSpec
+from choline_jupyter.wire.frame import Type
 
 if TYPE_CHECKING:
     from choline_jupyter.session.engine import Engine
 
+_PATIENCE = 5.0
 _AGAIN = 0.5  # seconds between two looks at whether another process is done
 
 
@@ -72,7 +74,7 @@ class Recovery:
         run = self._engine.tenancy.fleet.run
         now = await run(self._engine.store.find_session, row.id)
         session = self._engine.sessions.get(row.id)
-        if now and now.epoch > row.epoch and now.state.is_open:
+        if now and now.epoch > row.epoch and now.state is SessionState.READY:
             return await self._join(session, now)
         way = await run(self._find_way, now) if now and now.state.is_open else None
         if now is None or way is None:
@@ -100,36 +102,42 @@ class Recovery:
         """Another process has had it go on."""
         if session:
             session.suspend(lambda: None)
-            await self._leave(session)
+            await self._leave(session, row.epoch)
             session.go_on(row, await self._engine.reach(row))
-            session.follow()
+            session.follow({})
         return True
 
     async def _replace(self, row: SessionRow, way: Way, session: LiveSession | None) -> None:
         engine = self._engine
         fleet = engine.tenancy.fleet
-        why = await fleet.run(check_jobs, engine.directory, row.id, way.jobs) if session is None else ""
+        why = await fleet.run(check_jobs, engine.directory, row.id, way.jobs, session.secrets if session else {})
         if why:
             raise SessionEnded(f"{why}.", "Run it again.")
         told = await fleet.run(_tell_loss, fleet, way.lost)
         _say(f"{told}; looking for another")
-        if session:
-            await self._leave(session)
         epoch = await fleet.run(_begin_epoch, fleet, row)
+        await fleet.run(engine.store.flush)  # what has come so far counts; what comes from now on is refused
+        engine.store.save_session(dataclasses.replace(row, epoch=epoch, state=SessionState.LOST))
+        await fleet.run(engine.store.flush)
+        if session:
+            await self._leave(session, epoch)
         rest = await fleet.run(find_rest, fleet, way.lost, way.spec.rent.limits) if way.spec.rent else None
         if rest is None or way.spec.rent is None:
             raise SessionEnded("Nothing of its budget is left.", "Run it again with another budget.")
         agreed = dataclasses.replace(rest, is_agreed=True)  # to the session's budget as a whole, when it began
         spec = dataclasses.replace(way.spec, rent=dataclasses.replace(way.spec.rent, limits=agreed))
         allows = await fleet.run(_make_filter, way.lost)
-        await fleet.run(engine.store.flush)
         new = await engine.rent(spec, row.id, epoch, allows)
         session = await engine.settle(new, spec, session)
         place = await fleet.run(_describe_place, fleet, new)
         await rebuild(engine, session, way.jobs, f"{told}; continuing on {place} ")
 
-    async def _leave(self, session: LiveSession) -> None:
-        """Let go of the way to a machine that is lost."""
+    async def _leave(self, session: LiveSession, epoch: int) -> None:
+        """Let go of the way to a machine that is lost; one that is there after all hears that it is not needed any more."""
+        if session.connection.is_connected:
+            wish = {"session": session.row.id, "epoch": epoch}
+            with contextlib.suppress(CholineError, asyncio.TimeoutError):
+                await asyncio.wait_for(session.connection.request(Type.STOP, wish), _PATIENCE)
         await self._engine.drop(session.row)
 
     async def _give_up(self, row: SessionRow, way: Way, error: BaseException) -> None:
@@ -143,7 +151,8 @@ class Recovery:
             if session.row.machine != row.machine:
                 with contextlib.suppress(CholineError):
                     await engine.tenancy.release(session.row.machine)
-        await engine.tenancy.fleet.run(note_end, engine.tenancy.fleet, engine.store, row)
+        now = await engine.tenancy.fleet.run(engine.store.find_session, row.id)
+        await engine.tenancy.fleet.run(note_end, engine.tenancy.fleet, engine.store, now or row)
 
 
 def _begin_epoch(fleet: Fleet, row: SessionRow) -> int:

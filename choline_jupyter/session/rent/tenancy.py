@@ -197,7 +197,8 @@ class Tenancy:
                 await self._tell(machine, connection, is_act=False)
                 await self.fleet.run(self._alert, machine)
             await self._pause(connection)
-            if not connection.is_connected and await self._is_gone(label):
+            is_over = label not in await self.fleet.run(self.fleet.ledger.list_labels, True)
+            if is_over or (not connection.is_connected and await self._is_gone(label)):
                 self._meters.pop(label, None)
                 if not await self.on_loss(label):
                     connection.abandon(SessionEnded(_GONE, "Run the cell again: it asks for another one."))
