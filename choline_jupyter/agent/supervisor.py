@@ -30,6 +30,7 @@ from choline_jupyter.agent.doorbell import find_queue_length
 from choline_jupyter.agent.file_hosting import FileHosting
 from choline_jupyter.agent.journal import find_last_seq, list_ranks
 from choline_jupyter.agent.layout import Layouts, shares_files
+from choline_jupyter.agent.notice import Notice
 from choline_jupyter.agent.nursery import Nursery, NurseryError
 from choline_jupyter.agent.place import Place
 from choline_jupyter.agent.preparation import Preparation
@@ -80,13 +81,14 @@ class Supervisor:
         door = bind(str(self.place.door), socket.SOCK_STREAM)
         bell = bind(str(self.place.bell), socket.SOCK_DGRAM)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._end.set)
+        notice = Notice(self.watch, lambda: list(self.sessions.values()), self._end.set)
+        loop.add_signal_handler(signal.SIGTERM, notice.take_signal)
         loop.add_reader(bell, self._hear_bell, bell)
         await self._adopt()
         loop.add_reader(door, self._accept, door)
         if ready >= 0:
             os.close(ready)
-        upkeep = asyncio.ensure_future(self._keep_up())
+        upkeep = asyncio.gather(self._keep_up(), notice.watch())
         await self._end.wait()
         upkeep.cancel()
         self._close()

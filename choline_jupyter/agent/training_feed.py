@@ -80,6 +80,7 @@ class TrainingFeed:
             self._start()
         keep = _KEPT if self._workspace else 0
         order = {"folder": str(self._folder), "job": job, "keep": keep, "told": str(self._told)}
+        order["notice"] = str(self._told.with_name("notice"))
         return {_VARIABLE: json.dumps(order), **_show_helpers()}
 
     def finish(self) -> None:

@@ -30,6 +30,11 @@ class Watch:
         self._is_busy = False
 
     @property
+    def notice(self) -> Path:
+        """The file by which the machine is told that it is about to be taken away."""
+        return self._folder / "notice"
+
+    @property
     def is_armed(self) -> bool:
         """Whether a watchdog runs here."""
         return (self._folder / "end").exists()

@@ -49,8 +49,9 @@ if [ "$k" != "$b" ]; then
     last=$((n + left)); echo $b $last $wall > $d/last
 fi
 end=$((n + {first})); echo $end > $d/end; chmod 666 $d/end
+trap ': > $d/notice' TERM
 while n=$(up); [ $n -lt $end ] && [ $n -lt $last ]; do
-    sleep {period}
+    sleep {period} & wait $!
     read -r e < $d/end; case "$e" in ''|*[!0-9]*) ;; *) end=$e;; esac
 done
 : > $d/over

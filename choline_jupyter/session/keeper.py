@@ -26,6 +26,7 @@ from choline_jupyter.session.rent.caretaker import Caretaker
 
 _ROUND = 2.0
 _GOODBYE = 3600.0  # seconds that a store may take for what is left
+_PATIENCE = 10.0
 _GRACE = 30.0  # seconds that a notebook has for having its own session go on
 
 
@@ -86,7 +87,10 @@ class Keeper:
 
     async def _find_orphans(self, sessions: set[str]) -> set[str]:
         rows = [row for row in self._engine.store.list_sessions() if row.id in sessions]
-        return await find_orphans(self._engine, rows)
+        try:  # a machine that was reached once and is gone now does not answer, and does not refuse either
+            return await asyncio.wait_for(find_orphans(self._engine, rows), _PATIENCE)
+        except asyncio.TimeoutError:
+            return set()
 
     async def _list_silent(self, sessions: set[str]) -> set[str]:
         """The providers of sessions whose machines cannot be reached from here."""

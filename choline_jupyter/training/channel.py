@@ -16,12 +16,15 @@ _LONGEST = 1 << 20  # bytes of one line
 
 
 class Order(NamedTuple):
-    """`folder` is where checkpoints are written, `keep` how many of them stay there (0: all), `told` what is appended to."""
+    """`folder` is where checkpoints are written, `keep` how many of them stay there (0: all), `told` what is appended to;
+    `notice` is there when the machine is about to be taken away.
+    """
 
     folder: Path
     job: str = ""
     keep: int = 3
     told: str = ""
+    notice: str = ""
 
 
 def read_order() -> Order:
@@ -29,7 +32,8 @@ def read_order() -> Order:
     try:
         found = json.loads(os.environ.get(VARIABLE) or "{}")
         if found:
-            return Order(Path(found["folder"]), str(found["job"]), int(found["keep"]), str(found["told"]))
+            told, notice = str(found["told"]), str(found.get("notice", ""))
+            return Order(Path(found["folder"]), str(found["job"]), int(found["keep"]), told, notice)
     except (ValueError, KeyError, TypeError):
         pass  # of another version; nothing of it may stop a training
     return Order(Path.cwd() / "checkpoints" / "here")

@@ -18,6 +18,7 @@ from choline_jupyter.training.channel import Order, read_order, tell
 from choline_jupyter.training.commit import HashedFile, commit, find_newest, list_committed, remove
 from choline_jupyter.training.environment import describe_environment
 from choline_jupyter.training.metrics import read_number
+from choline_jupyter.training.notice import Notices
 from choline_jupyter.training.snapshot import Staging, read_random, read_state, write_random, write_state
 
 _FORMAT = 1
@@ -69,21 +70,30 @@ class _Writer:
 
 
 _writer = _Writer()
+_notices = Notices()
 os.register_at_fork(after_in_child=_writer.forget)
 
 
 def checkpoint(
-    step: int, *, epoch: Optional[float] = None, loss: Any = None, preview: bool = False, **state: Any
+    step: int, *, epoch: Optional[float] = None, loss: Any = None, preview: bool = False, every: int = 1, **state: Any
 ) -> None:
     """Save `state` as of `step`: models, optimizers, samplers, generators (what has `state_dict()`), tensors, plain data.
 
-    The state of all random generators is saved, too. `preview`: only what is given, its floating point numbers as bfloat16:
+    With `every` it may be called after each step: one in so many is saved, and the next one when the machine is about to be taken
+    away. The state of all random generators is saved, too. `preview`: only what is given, its floating point numbers as bfloat16:
     to look at, not to go on from. Raises TypeError for what could not be loaded again.
     """
     if type(step) is not int or step < 0:
         raise TypeError("checkpoint() needs the step as a number from 0")
+    if type(every) is not int or every < 1:
+        raise TypeError("checkpoint(every=) needs a number of steps from 1")
     if os.environ.get("RANK", "0") != "0":
         return  # replicas are the same: the first rank saves
+    order = read_order()
+    _notices.listen(order)
+    is_last = not preview and _notices.take(order)
+    if step % every and not is_last:
+        return
     _writer.wait()
     record: dict[str, Any] = {"step": step, "epoch": epoch, "at": time.time(), "preview": preview}
     record["loss"] = None if loss is None else read_number("loss", loss)
@@ -95,8 +105,9 @@ def checkpoint(
         content["objects"] = _writer.previews.take(_shrink(objects))
     else:
         content.update(_writer.staging.take({"objects": objects, "rng": read_random()}))
-    order = read_order()
     _writer.start(lambda: _write(order, content, record))
+    if is_last:
+        _writer.wait()
 
 
 def resume(job: str = "", **objects: Any) -> Resumed:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from pathlib import Path
 
+import psutil
 import pytest
 
 from choline_jupyter.ledger.event_store import EventStore
@@ -14,6 +19,7 @@ from choline_jupyter.session.rent.session_money import add_up
 from tests.e2e.losses.agent_processes import wait_until
 from tests.e2e.losses.engine_client import EngineClient, read_reply, read_text
 from tests.e2e.rent.tenant import Tenant
+from tests.fakes.machine import Machine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -82,6 +88,71 @@ def test_a_training_goes_on_elsewhere_in_the_same_job(tenant: Tenant) -> None:
     account = add_up(tenant.tenancy.fleet, session.row.id)
     assert account.spent.total > tenant.tenancy.fleet.find_cost(machine).total
     assert account.budget == pytest.approx(2.0)
+
+
+def wait_for_checkpoint(tenant: Tenant, job: str, events: list[Event]) -> int:
+    """Take events until there is one more checkpoint; its step."""
+    session = next(iter(tenant.client.engine.sessions.values()))
+    while True:
+        event = session.feed.get(60)
+        assert event
+        events += [event] if event.job == job else []
+        if event.kind is Kind.CHECKPOINT:
+            return int(event.read_content()["step"])
+
+
+LONG = """
+start = resume(net=net, optimizer=optimizer).step + 1
+step = start
+print("begun", flush=True)
+while True:
+    loss = net(torch.randn(8, 20)).square().mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    checkpoint(step, every=1_000_000, loss=loss, net=net, optimizer=optimizer)
+    if start > 1:
+        print("went on behind", start - 1)
+        break
+    step += 1
+    time.sleep(0.002)
+"""
+
+
+def find_process(machine: Machine, is_wanted: Callable[[psutil.Process], bool]) -> psutil.Process:
+    """The oldest process of a machine that is wanted."""
+    home, found = str(machine.folder / "home"), []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            found += [process] if process.environ().get("HOME") == home and is_wanted(process) else []
+    return min(found, key=lambda process: process.create_time())
+
+
+def find_watchdog(process: psutil.Process) -> bool:
+    return process.cmdline()[-1:] == ["/var/tmp/choline-watch/watch"]
+
+
+def find_supervisor(process: psutil.Process) -> bool:
+    """By where it writes; fork servers do, too."""
+    log = Path(f"/proc/{process.pid}/fd/1").readlink().name
+    return log == "supervisor.log" and "forkserver" not in process.cmdline()
+
+
+@pytest.mark.parametrize("is_wanted", [find_supervisor, find_watchdog])
+def test_notice_makes_a_checkpoint_that_comes_home(tenant: Tenant, is_wanted: Callable[[psutil.Process], bool]) -> None:
+    """A real SIGTERM, to the supervisor or to the first process; no step was due."""
+    tenant.tenancy.period = 0.5
+    session = tenant.open()
+    tenant.client.run(session, PREPARE)
+    job = tenant.client.start(session, LONG)
+    events: list[Event] = []
+    assert wait_for_checkpoint(tenant, job, events) == 0  # it is due
+    find_process(tenant.provider.machines["m1"], is_wanted).send_signal(signal.SIGTERM)
+    saved = wait_for_checkpoint(tenant, job, events)
+    notices = [one.read_content() for one in events if one.kind is Kind.STATE]
+    assert any("about to be taken away" in str(fact.get("stage")) for fact in notices)
+    tenant.client.call(session.finish_fetches())
+    tenant.client.call(tenant.provider.destroy("m1"))
+    events += tenant.client.finish(session, job)
+    assert read_text(events) == f"begun\nbegun\nwent on behind {saved}\n"
 
 
 def test_it_goes_on_while_no_notebook_is_open(tenant: Tenant) -> None:

@@ -1,0 +1,94 @@
+"""The quickstart on a spot machine of the fake vast.ai that is outbid in the middle: the same cell ends with the same loss."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.kernels.driven_kernel import DrivenKernel
+from tests.e2e.kernels.isolation import Isolation
+from tests.e2e.kernels.pair import LOAD
+from tests.e2e.losses.agent_processes import wait_until
+from tests.e2e.training.notebook import succeed
+from tests.fakes.vast import VastCloud
+from tests.source_tree import ROOT
+
+pytestmark = [pytest.mark.vast, pytest.mark.timeout(300)]
+
+LINE = "%%choline --gpu 4x3090 --ranks 1 --provider vast --spot --budget 2 --env none\n"
+TRAINING = """
+import time, torch
+from torch import nn
+from choline_jupyter import checkpoint, log, resume
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(32, 64), nn.Tanh(), nn.Linear(64, 1))
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+data = torch.randn(64, 32)
+epochs, pause = 6, PAUSE
+for step in range(resume(model=model, optimizer=optimizer).step + 1, 4 * epochs):
+    batch = data[torch.randint(0, 64, (16,))]
+    loss = (model(batch) - batch.sum(1, keepdim=True)).square().mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    log(step=step, total=4 * epochs, epoch=step / 4, loss=loss)
+    checkpoint(step, loss=loss, model=model, optimizer=optimizer)
+    print("epoch %d step %d loss %.9f" % (step // 4, step, loss), flush=True)
+    time.sleep(pause)
+"""
+
+
+@pytest.fixture
+def cloud(home: Isolation, tmp_path: Path) -> Iterator[VastCloud]:
+    if os.geteuid() != 0:
+        pytest.skip("needs a kernel feature: mount and pid namespaces, which only root has here")
+    made = VastCloud(has_machines=True)
+    fakes = tmp_path / "fakes.json"
+    fakes.write_text(json.dumps({"vast": made.tell()}))
+    home.environment.update(CHOLINE_FAKE_CLOUD=str(fakes), PYTHONPATH=str(ROOT))
+    config = Path(home.environment["XDG_CONFIG_HOME"]) / "choline/config.toml"
+    config.parent.mkdir()
+    config.write_text("[money]\nbudget = 5\nauto_approve = 5\n")
+    yield made
+    made.close()
+
+
+def read_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("epoch ")]
+
+
+def test_the_quickstart_goes_on_on_another_machine(home: Isolation, cloud: VastCloud) -> None:
+    kernel = DrivenKernel(home)
+    kernel.run(LOAD)
+    undisturbed = read_lines(succeed(kernel, TRAINING.replace("PAUSE", "0.0")).read())
+    assert len(undisturbed) == 24
+    run = kernel.start(LINE + TRAINING.replace("PAUSE", "0.1"))
+    kernel.wait_for(lambda: "step 9 " in run.read())
+    [first] = cloud.list_alive()
+    cloud.outbid(first.handle)
+    kernel.wait_for(lambda: "continuing on" in run.read("stderr"))
+    kernel.finish(run)
+    assert run.reply["status"] == "ok", run.read("stderr")
+    lines = read_lines(run.read())
+    assert lines[-1] == undisturbed[-1]
+    again = next(
+        place for place in range(1, len(lines)) if lines[place - 1 : place + 1] != undisturbed[place - 1 : place + 1]
+    )
+    assert lines[:again] == undisturbed[:again]
+    assert lines[again:] == undisturbed[-len(lines[again:]) :]
+    told = run.read("stderr")
+    assert "was lost (outbid) after" in told
+    assert "from step " in told
+    [second] = cloud.list_alive()
+    assert second.handle != first.handle
+    shown = [
+        str(message["content"]["data"]["text/plain"]) for message in run.find("update_display_data", "display_data")
+    ]
+    spent = float(shown[-1].partition("; ")[2].split()[0])
+    assert "of 2.00 USD so far" in shown[-1]
+    assert spent == pytest.approx(cloud.bill(first.handle) + cloud.bill(second.handle), abs=0.01)
+    succeed(kernel, "%choline stop --all --yes")
+    wait_until(lambda: not cloud.list_alive())
+    kernel.close()
