@@ -128,7 +128,7 @@ TABLE = Table(
         Option(
             "on-loss",
             Kind.TEXT,
-            "when it is taken away while a job runs: resume elsewhere (default), wait for it, or stop",
+            "when it is lost while a job runs: resume on another one (default), or stop",
             _RUN,
             "POLICY",
         ),

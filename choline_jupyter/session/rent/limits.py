@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from choline_jupyter.session.option_reader import Values
 
 LIMITS = ("budget", "lease", "deadline", "hold")  # the options
-RESUME, WAIT, STOP = POLICIES = ("resume", "wait", "stop")  # what --on-loss may be
+RESUME, STOP = POLICIES = ("resume", "stop")  # what --on-loss may be
 LEASE, DEADLINE, HOLD = 1800.0, 8 * 3600.0, 2 * 3600.0
 
 
@@ -52,7 +52,7 @@ def read_loss_policy(options: Values) -> str:
     """What --on-loss says; raises RequestError."""
     policy = options.text("on-loss") or RESUME
     if policy not in POLICIES:
-        raise RequestError(f"--on-loss {policy!r:.40} is no policy.", f"There are {', '.join(POLICIES)}.")
+        raise RequestError(f"--on-loss {policy!r:.40} is no policy.", f"There are {' and '.join(POLICIES)}.")
     return policy
 
 

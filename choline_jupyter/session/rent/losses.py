@@ -13,7 +13,7 @@ from choline_jupyter.model.instance import InstanceRow, InstanceState
 from choline_jupyter.model.job import JobState
 from choline_jupyter.model.session import SessionRow, SessionState, Trust
 from choline_jupyter.session.rent.fleet import Fleet
-from choline_jupyter.session.rent.limits import STOP, WAIT
+from choline_jupyter.session.rent.limits import STOP
 from choline_jupyter.session.rent.session_money import find_rest
 from choline_jupyter.session.sent_jobs import SentJobs
 from choline_jupyter.session.spec import SessionSpec
@@ -60,16 +60,10 @@ def find_machine(fleet: Fleet, row: SessionRow) -> InstanceRow | None:
 
 
 def list_halted(fleet: Fleet, store: EventStore, provider: str) -> list[InstanceRow]:
-    """Machines that were taken away while a job ran, and that nobody waits for: each is ended before another takes its place."""
+    """Machines that were taken away while a job ran; each is ended, its disk too, before another takes its place."""
     halted = {row.label: row for row in fleet.list_open(provider) if row.state in _HALTED}
     rows = [row for row in store.list_sessions() if row.state.is_open and row.machine in halted] if halted else []
-    return [halted[row.machine] for row in rows if _is_busy(store, row) and find_policy(store, row) not in ("", WAIT)]
-
-
-def find_policy(store: EventStore, row: SessionRow) -> str:
-    """What becomes of a session's jobs when its machine is lost; empty where that is not known."""
-    spec = SentJobs(store.directory, row.id).load_spec()
-    return spec.rent.on_loss if spec and spec.rent else ""
+    return [halted[row.machine] for row in rows if _is_busy(store, row)]
 
 
 def _is_busy(store: EventStore, row: SessionRow) -> bool:

@@ -2,7 +2,7 @@
 
 Called at the start, before each create and by the keeper every ten minutes. Promises: a listing that cannot be read
 changes nothing; what is not listed twice in a row is gone, and only then; what has another ledger's label is never
-touched; what is being worked on (its lock is held) is left alone.
+touched; what is being worked on (its lock is held) is left alone; what comes back after it was gone is ended.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ async def reconcile(fleet: Fleet, provider: Provider) -> Report:
     listing = await provider.list_mine()
     for row in await fleet.run(_settle_all, fleet, provider.name, labels, listing):
         await destroy(fleet, provider, row)
+    for sighting in await fleet.run(_list_returned, fleet, listing):
+        await provider.destroy(sighting.handle)
     return await fleet.run(_find_strangers, fleet, listing)
 
 
@@ -123,6 +125,12 @@ def _note_absence(fleet: Fleet, row: InstanceRow) -> None:
     fleet.ledger.note_absences(row.id, absences)
     if absences >= ABSENCES:
         fleet.note(row, InstanceState.GONE)
+
+
+def _list_returned(fleet: Fleet, listing: list[Sighting]) -> list[Sighting]:
+    """What is listed again after it was said to be gone: its session may be elsewhere by now, and nobody would end it."""
+    gone = fleet.ledger.list_labels() - fleet.ledger.list_labels(open_only=True)
+    return [one for one in listing if one.label in gone and one.state is not InstanceState.GONE]
 
 
 def _find_strangers(fleet: Fleet, listing: list[Sighting]) -> Report:
