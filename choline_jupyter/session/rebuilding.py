@@ -77,6 +77,7 @@ class _Rebuilding:
         self._root = find_project(Path(session.row.directory))
         self._sent = session.sent
         self._folder: str | None = None  # that the cells before have gone to
+        self._left = 0  # cells that do not run again
 
     def run(self, jobs: list[JobRow], tell: str) -> list[Rebuilt]:
         """In a worker."""
@@ -110,6 +111,7 @@ class _Rebuilding:
         for job in earlier:
             kept = self._load(job)
             self._folder = kept.header.get("cwd") or self._folder
+            self._left += job.state is JobState.DONE and bool(job.code) and job.id not in makers
             if job.id in makers or kept.acts:
                 steps.append((job, kept.code if job.id in makers else ""))
         return steps
@@ -137,7 +139,8 @@ class _Rebuilding:
         header["secrets"] = find_secrets(kept, self._session.secrets)
         training = dict(header.get("training") or {})
         header["training"] = {**training, "name": one.resumed.name} if one.resumed else training
-        header["continued"] = f"{tell}{_describe(one.resumed)}"
+        left = f"; what {self._left} other cells had made is gone" if self._left else ""
+        header["continued"] = f"{tell}{_describe(one.resumed)}{left}"
         job = dataclasses.replace(one.job, attempt=one.job.attempt + 1, state=JobState.RUNNING)
         self._bridge.post(self._session.run, job, kept.code, header, body)
         return []

@@ -21,7 +21,7 @@ from tests.e2e.losses.engine_client import EngineClient, read_reply, read_text
 from tests.e2e.rent.tenant import Tenant
 from tests.fakes.machine import Machine
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 PREPARE = """
 import torch, time
@@ -88,6 +88,28 @@ def test_a_training_goes_on_elsewhere_in_the_same_job(tenant: Tenant) -> None:
     account = add_up(tenant.tenancy.fleet, session.row.id)
     assert account.spent.total > tenant.tenancy.fleet.find_cost(machine).total
     assert account.budget == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_where_no_other_machine_comes_the_job_ends_and_says_why(tenant: Tenant, *, is_interrupted: bool) -> None:
+    tenant.tenancy.period = 0.5
+    session = tenant.open()
+    job = tenant.client.start(session, "print('on', flush=True)\nimport time\ntime.sleep(600)")
+    follow(tenant, job, [], "on")
+    if is_interrupted:  # whoever interrupts while another machine is looked for wants none
+        tenant.provider.before = lambda call: session.interrupt(job) if call == "offers" else None
+    else:
+        tenant.provider.offers.clear()
+    tenant.client.call(tenant.provider.destroy("m1"))
+    fact = tenant.client.finish(session, job)[-1].read_content()
+    assert fact["state"] == "died"
+    assert "was lost (gone)" in fact["stopped"]
+    assert ("it was interrupted" if is_interrupted else "No offer fits") in fact["stopped"]
+    row = tenant.client.engine.store.find_job(job)
+    assert row
+    assert not row.state.is_open
+    wait_until(lambda: not tenant.list_open())
+    assert not tenant.provider.alive
 
 
 def wait_for_checkpoint(tenant: Tenant, job: str, events: list[Event]) -> int:
