@@ -146,8 +146,7 @@ class Supervisor:
             raise Refused("no-session", "This machine has nothing of that session.")
 
     def find_epoch(self, name: str) -> int:
-        session = self.sessions.get(name)
-        return int(session.spec["epoch"]) if session else 1
+        return int(self.sessions[name].spec["epoch"]) if name in self.sessions else 1
 
     def list_ranks(self, name: str) -> list[int]:
         """The ranks of a session that have a series."""
