@@ -43,9 +43,7 @@ from choline_jupyter.model.names import check_identifier
 from choline_jupyter.wire.frame import PROTOCOL
 
 STOPPED = "it was stopped"
-_UPKEEP = 5.0
-_SWEEP = 60.0
-_LINGER = 30.0
+_UPKEEP, _SWEEP, _LINGER = 5.0, 60.0, 30.0
 _GOODBYE = 0.05  # for the answer to leave
 
 

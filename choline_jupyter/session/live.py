@@ -63,8 +63,7 @@ class LiveSession:
         self.mask = Mask()  # over what comes back, behind the rank's own
         self.failure: HostError | None = None
         self.jobs = JobRows(store, row.id)
-        self._store = store
-        self._loop = asyncio.get_running_loop()
+        self._store, self._loop = store, asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._follower: Follower | None = None
         self.has_ended = False
