@@ -24,6 +24,7 @@ from choline_jupyter.agent.file_watch import FileWatch
 from choline_jupyter.agent.layout import enter_layout, translate
 from choline_jupyter.agent.masked_journal import MaskedJournal
 from choline_jupyter.agent.process import MARK, end_processes, make_mark
+from choline_jupyter.agent.script_usage import ScriptUsage
 from choline_jupyter.agent.shim import mark_environment
 from choline_jupyter.agent.small_files import open_data
 from choline_jupyter.agent.torch_script import TorchScript
@@ -75,6 +76,7 @@ class ScriptHost:
         self._torch = TorchScript(self._folder, size) if size > 1 else None
         self._training = TrainingFeed(self._journal, self._folder, Path(order["blobs"]), self._workspace)
         self._told: dict[str, str] = {}
+        self._usage = ScriptUsage(self._folder)
 
     def serve(self) -> None:
         """Until the script has ended and all it wrote is in the journal."""
@@ -169,6 +171,7 @@ class ScriptHost:
             self._close(127)
             return
         self._end = os.pidfd_open(self._script.pid)
+        self._usage.begin({**os.environ, MARK: environment[MARK]})
 
     def _unpack(self, frame: Frame) -> None:
         """Put the files in place that came with the script."""
@@ -222,7 +225,7 @@ class ScriptHost:
 
     def _finish(self) -> None:
         assert self._script
-        code, said = self._script.wait(), ""
+        code, said, usage = self._script.wait(), "", self._usage.end()
         if self._torch:
             if code:  # ranks of a torchrun that was killed go on without it
                 end_processes(make_mark(self._order["session"], self._order["rank"]), self._script.pid)
@@ -233,6 +236,8 @@ class ScriptHost:
         if said:
             self._append("stderr", said)
         self._training.finish()
+        fact = json.dumps({"telemetry": {"rank": self._order["rank"], "is_end": True, **usage}}).encode()
+        self._journal.append(Kind.METRIC, [b"{}", b"{}", b"{}", fact], self._job, self._attempt)
         if self._workspace:
             announce(self._workspace, self._journal, self._job, self._attempt, self._is_pulled)
         self._close(code)

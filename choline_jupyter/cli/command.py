@@ -34,6 +34,7 @@ from choline_jupyter.session.rent.ledger_report import render_job_cost
 from choline_jupyter.session.resumption import add_files, read_training, resume_job
 from choline_jupyter.session.secrets import Secrets
 from choline_jupyter.session.spec import SessionSpec
+from choline_jupyter.session.telemetry_text import render_usage
 from choline_jupyter.session.usage import PROGRAM, render_help
 from choline_jupyter.session.verbs import Verbs, confirm_on_terminal, find_version
 from choline_jupyter.session.wishes import read_block
@@ -102,28 +103,28 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
         return 0
     console.pass_input()
     try:
-        status = console.follow(job_id)
+        outcome = console.watch(job_id)
     except JobError:
         row = bridge.engine.store.find_job(job_id)
         if row and row.state is JobState.CANCELLED:  # it never began: nothing that it has made keeps its machine
-            end_script(bridge, session, time.monotonic() - begun)
+            end_script(bridge, session, time.monotonic() - begun, "")
         raise
     bridge.call(session.finish_fetches())
     tell_notices(session)
-    end_script(bridge, session, time.monotonic() - begun)
+    end_script(bridge, session, time.monotonic() - begun, render_usage(outcome.telemetry))
     session.checkpoints.uploads.wait()
     tell_notices(session)
-    return status
+    return find_status(outcome)
 
 
-def end_script(bridge: Bridge, session: LiveSession, seconds: float) -> None:
+def end_script(bridge: Bridge, session: LiveSession, seconds: float, usage: str) -> None:
     """A script's session ends with it, and its rented machine, of which is said what it took."""
     tenancy, row = bridge.engine.tenancy, session.row
     machine = tenancy.find_machine(row) if tenancy.is_rented(row) else None
     if machine is None:
         bridge.engine.close_row(row)
         return
-    cost = render_job_cost(tenancy.fleet, machine, seconds)
+    cost = render_job_cost(tenancy.fleet, machine, seconds, usage)
     is_gone = bridge.call(bridge.engine.stop(row))
     end = "The machine is gone" if is_gone else "The machine is not known to be gone yet: `choline status`"
     sys.stderr.write(f"choline: {cost}. {end}.\n")

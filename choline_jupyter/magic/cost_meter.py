@@ -42,17 +42,17 @@ class CostMeter:
             self._due = now + _AGAIN
             self._show(self._describe())
 
-    def close(self) -> None:
-        """The cell has ended: the line says what it took, and stays."""
-        text = self._describe() if self._is_rented else ""
+    def close(self, usage: str) -> None:
+        """The cell has ended: the line says what it took, of the machine as well, and stays."""
+        text = self._describe(usage) if self._is_rented else ""
         if text and self._name:
             self._show(text)
         elif text:
             sys.stderr.write(f"choline: {text}.\n")
 
-    def _describe(self) -> str:
-        machine = self._tenancy.find_machine(self._session.row)
-        return render_job_cost(self._tenancy.fleet, machine, time.monotonic() - self._begun) if machine else ""
+    def _describe(self, usage: str = "") -> str:
+        machine, seconds = self._tenancy.find_machine(self._session.row), time.monotonic() - self._begun
+        return render_job_cost(self._tenancy.fleet, machine, seconds, usage) if machine else ""
 
     def _show(self, text: str) -> None:
         is_new = not self._name

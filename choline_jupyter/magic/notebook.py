@@ -50,6 +50,7 @@ from choline_jupyter.session.resumption import Resumption, add_files, check_trai
 from choline_jupyter.session.secrets import Secrets
 from choline_jupyter.session.sweep.grid import Parameters, read_grid
 from choline_jupyter.session.sweep.record import is_sweep
+from choline_jupyter.session.telemetry_text import render_usage
 from choline_jupyter.session.usage import MAGIC, render_help
 from choline_jupyter.session.verbs import Verbs, find_version
 
@@ -131,7 +132,7 @@ class Notebook:
                 line.tick()
 
             stage.follow(job, outcome, tick)
-            meter.close()
+            meter.close(render_usage(outcome.telemetry))
             line.close()
             if outcome.failure:
                 self._luggage.forget()

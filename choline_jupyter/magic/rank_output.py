@@ -16,7 +16,7 @@ from choline_jupyter.magic.rank_lines import RankLines, make_display_key, render
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.outcome import tell
 from choline_jupyter.session.rank_text import explain_freed, group_errors, name_ranks, shorten_ranks
-from choline_jupyter.session.telemetry_text import LONG, SHORT, has_gpu, render_telemetry
+from choline_jupyter.session.telemetry_text import LONG, SHORT, has_gpu, read_telemetry, render_telemetry
 
 if TYPE_CHECKING:
     from choline_jupyter.magic.screen import Screen
@@ -38,7 +38,7 @@ class _Job:
 class RankOutput:
     """`is_many`: the session is known to have several ranks; else that shows with the first event of another than 0.
 
-    `is_paid`: its machine costs money; `is_here`: it is this one.
+    `is_paid`: its machine costs money, and what a job took of it is said with what it cost; `is_here`: it is this machine.
     """
 
     def __init__(self, screen: Screen, is_many: bool, is_paid: bool = False, is_here: bool = True) -> None:
@@ -84,14 +84,14 @@ class RankOutput:
         self._show_due(job, is_end=True)
         self._show_common(job)
         self._show_errors(job, reply.get("ranks") or {})
-        is_soon = self._is_paid or (has_gpu(job.telemetry) and not self._is_here)
+        is_soon = has_gpu(job.telemetry) and not self._is_here
         told = render_telemetry(job.telemetry, self._is_many, SHORT if is_soon else LONG)
-        if told:
+        if told and not self._is_paid:
             tell(told)
 
     def _note_telemetry(self, event: Event) -> None:
-        fact = event.read_content().get("telemetry")
-        if isinstance(fact, dict):
+        fact = read_telemetry(event)
+        if fact is not None:
             self._jobs.setdefault(event.job, _Job()).telemetry[event.series.rank] = fact
 
     def _take(self, lines: RankLines, event: Event) -> None:

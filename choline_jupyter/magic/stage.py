@@ -23,7 +23,7 @@ from choline_jupyter.model.session import Trust
 from choline_jupyter.session.interrupt import Interrupts
 from choline_jupyter.session.job_end import is_end, is_rank_end
 from choline_jupyter.session.live import LiveSession
-from choline_jupyter.session.outcome import Outcome, note_state, tell, tell_fetched, tell_notices
+from choline_jupyter.session.outcome import Outcome, note_state, note_usage, tell, tell_fetched, tell_notices
 from choline_jupyter.session.trust import OutputFilter
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ class Stage:
             outcome.artifacts.append(event)
             self._show(event)
         else:
+            note_usage(event, outcome)
             outcome.is_full = outcome.is_full or event.kind is Kind.GAP
             outcome.telling.take(event)
             self._show(self._join(event))

@@ -14,7 +14,7 @@ from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.interrupt import Interrupts
 from choline_jupyter.session.job_end import is_end
 from choline_jupyter.session.live import LiveSession
-from choline_jupyter.session.outcome import Outcome, note_state, tell_fetched, tell_notices
+from choline_jupyter.session.outcome import Outcome, note_state, note_usage, tell_fetched, tell_notices
 from choline_jupyter.session.report import render_text
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Console:
             tell_notices(self._session)
             outcome.artifacts.append(event)
         else:
+            note_usage(event, outcome)
             write_event(event)
         return is_end(event)
 

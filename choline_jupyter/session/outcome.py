@@ -10,11 +10,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import CholineError, DiskFull, KernelDied, OutOfMemory, make_remote_exception
-from choline_jupyter.model.event import Event
+from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.datasets import render_download
 from choline_jupyter.session.progress_record import Telling
 from choline_jupyter.session.rank_text import explain_waiting, name_ranks
 from choline_jupyter.session.rent.waiting import can_overwrite
+from choline_jupyter.session.telemetry_text import read_telemetry
 
 if TYPE_CHECKING:
     from choline_jupyter.session.live import LiveSession
@@ -38,13 +39,14 @@ class Outcome:
     """What became of a job while it was followed.
 
     `question` is what it still asks when its past has been shown, `artifacts` are what it has announced for bringing home,
-    `telling` is how far it is.
+    `telling` is how far it is, `telemetry` what each rank has told last of what it took of its machine.
     """
 
     def __init__(self) -> None:
         self.question: Event | None = None
         self.artifacts: list[Event] = []
         self.telling = Telling()
+        self.telemetry: dict[int, dict[str, Any]] = {}
         self.is_full = False
         self.reply: dict[str, Any] = {}
         self.rank_reply: dict[str, Any] = {}  # of the first of several ranks that has ended
@@ -83,6 +85,13 @@ def note_state(event: Event, outcome: Outcome) -> None:
         tell_overwriting(render_download(fact), is_last=state == "downloaded")
     elif state in _NOTICES:
         tell(_NOTICES[state].format(**fact))
+
+
+def note_usage(event: Event, outcome: Outcome) -> None:
+    """Keep what an event tells of what the job took of its machine; any other event is passed over."""
+    fact = read_telemetry(event) if event.kind is Kind.METRIC else None
+    if fact is not None:
+        outcome.telemetry[event.series.rank] = fact
 
 
 def tell(text: str) -> None:

@@ -94,13 +94,14 @@ def write_csv(fleet: Fleet) -> str:
     return text.getvalue().rstrip()
 
 
-def render_job_cost(fleet: Fleet, row: InstanceRow, seconds: float) -> str:
-    """What is said below a cell that ran on a rented machine."""
+def render_job_cost(fleet: Fleet, row: InstanceRow, seconds: float, usage: str = "") -> str:
+    """What is said below a cell that ran on a rented machine: time, cost, and what it took of the machine."""
     spent, budget = add_up_for(fleet, row)
     which = f", machine {row.epoch}" if row.epoch > 1 else ""
-    hourly = fleet.describe(row)
+    so_far = f"{render_money(spent.total)} of {render_money(budget)} so far (estimate)"
+    took = f"; {usage}" if usage else ""
     return (
-        f"{seconds:.0f} s on {hourly}{which}; {render_money(spent.total)} of {render_money(budget)} so far (estimate)"
+        f"{seconds:.0f} s on {fleet.describe(row)}{which}; {so_far}{took}"
     )
 
 
