@@ -59,7 +59,8 @@ class DrivenKernel:
     Messages that belong to no request that is waited for gather in `others`.
     """
 
-    def __init__(self, isolation: Isolation, python: str = sys.executable) -> None:
+    def __init__(self, isolation: Isolation, python: str = sys.executable, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self.folder = isolation.folder
         folder = Path(isolation.environment["JUPYTER_RUNTIME_DIR"])
         self._manager = KernelManager(
@@ -71,7 +72,7 @@ class DrivenKernel:
         self._manager.start_kernel(env=isolation.environment, cwd=str(isolation.folder))
         self.client: BlockingKernelClient = self._manager.blocking_client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=PATIENCE)
+        self.client.wait_for_ready(timeout=patience)
         self.others: list[Message] = []
         self._runs: dict[str, Run] = {}
         self._poller = zmq.Poller()
@@ -99,7 +100,7 @@ class DrivenKernel:
     def create_subshell(self) -> str:
         """Have the kernel serve another row of messages next to its main one."""
         self.client.control_channel.send(self.client.session.msg("create_subshell_request", {}))
-        return str(self.client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"])
+        return str(self.client.get_control_msg(timeout=patience)["content"]["subshell_id"])
 
     def list_comms(self) -> dict[str, dict[str, str]]:
         """What the kernel says of its open comms."""
@@ -111,7 +112,7 @@ class DrivenKernel:
         """Read until the request has its reply and the kernel is idle again."""
         remaining = iter(answers)
         asked = len(run.questions)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         while not (run.is_idle and run.reply):
             self._read(deadline)
             if len(run.questions) > asked:
@@ -122,7 +123,7 @@ class DrivenKernel:
 
     def wait_for(self, condition: Callable[[], object]) -> None:
         """Read messages until the condition holds."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         while not condition():
             self._read(deadline)
 

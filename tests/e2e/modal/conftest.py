@@ -37,6 +37,13 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Isolation]:
 
 
 @pytest.fixture
+def user(home: Isolation, cloud: ModalCloud) -> Isolation:
+    """Whose notebooks find the fake Modal."""
+    home.environment["CHOLINE_FAKE_CLOUD"] = os.environ["CHOLINE_FAKE_CLOUD"]
+    return home
+
+
+@pytest.fixture
 def client(home: Isolation, cloud: ModalCloud) -> Iterator[EngineClient]:
     """What is open at its end is ended by another one."""
     made = make_client()

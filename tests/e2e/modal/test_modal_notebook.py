@@ -17,13 +17,6 @@ from tests.fakes.modal_servicer.cloud import ModalCloud
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 
-@pytest.fixture
-def user(home: Isolation, cloud: ModalCloud) -> Isolation:
-    """Whose notebooks find the fake Modal."""
-    home.environment["CHOLINE_FAKE_CLOUD"] = os.environ["CHOLINE_FAKE_CLOUD"]
-    return home
-
-
 def kill_all(user: Isolation) -> None:
     """The laptop is gone: kernel and keeper, without a word. Not this process, in which the cloud is."""
     for process in user.find_processes():

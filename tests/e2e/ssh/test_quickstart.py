@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import sys
@@ -13,6 +12,7 @@ import pytest
 from tests.e2e.kernels.driven_kernel import DrivenKernel, Run
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.pair import LOAD
+from tests.e2e.quickstart import read_cells
 from tests.e2e.ssh.server import Server
 from tests.source_tree import ROOT
 
@@ -20,18 +20,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 STEPS = 20
 TIMES = re.compile(r"\d+:\d+|\d+(\.\d+)?\s?(s/it|it/s|s\b|ms\b)|\?")
-
-
-def read_cells() -> list[tuple[str, str]]:
-    """The code cells that run in the session or make its data; trained for a moment only."""
-    cells = json.loads((ROOT / "notebooks" / "quickstart.ipynb").read_text())["cells"]
-    found = [(cell["id"], "".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
-    shorter = [
-        (name, re.sub(r"(batch_size, steps, learning_rate = \d+), \d+,", rf"\1, {STEPS},", code))
-        for name, code in found
-    ]
-    assert shorter != found
-    return [(name, code) for name, code in shorter if name not in ("load", "status", "stop")]
 
 
 def describe(run: Run) -> dict[str, object]:
@@ -45,7 +33,7 @@ def describe(run: Run) -> dict[str, object]:
 def execute(kernel: DrivenKernel, options: str) -> dict[str, dict[str, object]]:
     """The cells' outputs by their names; the first cell of the session says where it is."""
     outputs = {}
-    for name, code in read_cells():
+    for name, code in read_cells(STEPS):
         where = f"%%choline {options}" if name == "machine" else "%%choline"
         outputs[name] = describe(kernel.run(code.replace("%%choline", where, 1), ["def main("]))
     return outputs
