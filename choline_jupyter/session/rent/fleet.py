@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache
@@ -23,6 +22,7 @@ from choline_jupyter.model.instance import InstanceRow, InstanceState
 from choline_jupyter.model.offer import Offer, Price, read_offer
 from choline_jupyter.providers.provider import Contact, Sighting
 from choline_jupyter.providers.rented import forget_host, note_host
+from choline_jupyter.session.rent.clock import SteadyClock
 from choline_jupyter.session.rent.meter import Cost, find_hourly, find_seconds, measure_cost
 
 PREFIX = "choline"
@@ -31,11 +31,11 @@ _Result = TypeVar("_Result")
 
 
 class Fleet:
-    """The instances in the ledger of `directory`. `clock` gives seconds since the epoch. No thread of its own."""
+    """The instances in the ledger of `directory`. `clock` gives seconds since the epoch, steadily. No thread of its own."""
 
-    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, directory: Path, clock: Callable[[], float] | None = None) -> None:
         self.keys = directory / "keys"
-        self.clock = clock
+        self.clock = clock or SteadyClock(directory / "clock.json")
         self.reasons: dict[str, str] = {}  # by label, why its provider has ended it, where it has said so
         self._directory, self._locks = directory, directory / "renting"
 
@@ -57,6 +57,11 @@ class Fleet:
     async def run(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
         """A method of this or of the ledger, in an executor."""
         return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+    def set_clock(self) -> None:
+        """By the clock of day, while nothing is counted by it; called before an intent is recorded."""
+        if isinstance(self.clock, SteadyClock) and not self.list_open():
+            self.clock.set_anew()
 
     def make_label(self) -> str:
         """A label that was never used: of this ledger, found again by `is_own`."""

@@ -100,9 +100,7 @@ def render_job_cost(fleet: Fleet, row: InstanceRow, seconds: float, usage: str =
     which = f", machine {row.epoch}" if row.epoch > 1 else ""
     so_far = f"{render_money(spent.total)} of {render_money(budget)} so far (estimate)"
     took = f"; {usage}" if usage else ""
-    return (
-        f"{seconds:.0f} s on {fleet.describe(row)}{which}; {so_far}{took}"
-    )
+    return f"{seconds:.0f} s on {fleet.describe(row)}{which}; {so_far}{took}"
 
 
 def _describe(number: int, one: Ranked) -> tuple[str, ...]:

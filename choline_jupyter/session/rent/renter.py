@@ -159,6 +159,7 @@ class Renter:
 
     def _make_intent(self, rent: Rent, ranked: Ranked, session: str, epoch: int, provider: Provider) -> _Try:
         """Everything about the instance, on the disk before its provider hears of it."""
+        self._fleet.set_clock()
         offer, limits, now = ranked.offer, rent.limits, self._fleet.clock()
         host, public = make_key(), find_own_key(self._fleet.keys)
         disk = max(rent.plan.disk, GIB)

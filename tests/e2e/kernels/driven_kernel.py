@@ -100,7 +100,7 @@ class DrivenKernel:
     def create_subshell(self) -> str:
         """Have the kernel serve another row of messages next to its main one."""
         self.client.control_channel.send(self.client.session.msg("create_subshell_request", {}))
-        return str(self.client.get_control_msg(timeout=patience)["content"]["subshell_id"])
+        return str(self.client.get_control_msg(timeout=self._patience)["content"]["subshell_id"])
 
     def list_comms(self) -> dict[str, dict[str, str]]:
         """What the kernel says of its open comms."""
