@@ -1,7 +1,8 @@
 """The command `choline` (= `python -m choline_jupyter`): the magics' verbs, and scripts run as jobs.
 
 Called by the user's shell; calls `session`. Promise: exit status 0 for success, a script's own status for a script,
-2 for what was typed wrong, 1 for everything else; an error is two sentences on standard error, never a stack.
+2 for what was typed wrong, 1 for everything else; an error is two sentences on standard error, and what still costs money,
+never a stack.
 """
 
 from __future__ import annotations
@@ -14,18 +15,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     from choline_jupyter.cli.command import run
     from choline_jupyter.errors import CholineError, RequestError
-    from choline_jupyter.ledger.trouble import StoreError
+    from choline_jupyter.session.failures import complete_errors
 
     try:
-        return run(sys.argv[1:] if arguments is None else list(arguments))
+        with complete_errors():
+            return run(sys.argv[1:] if arguments is None else list(arguments))
     except RequestError as error:
         print(error.render(), file=sys.stderr)
         return 2
     except CholineError as error:
         print(error.render(), file=sys.stderr)
-        return 1
-    except StoreError as error:
-        print(error, error.hint, sep="\n", file=sys.stderr)
         return 1
     except BrokenPipeError:
         return 1

@@ -7,8 +7,10 @@ a commit takes some milliseconds, so an event loop calls it through a thread.
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from choline_jupyter.ledger.database import Database, Schema
@@ -45,6 +47,7 @@ _SCHEMA = Schema(
     durable=True,
     checked=True,
 )
+_CLIENT = re.compile(r"[0-9a-f]{8}\Z")
 _ASK = "Run `choline status` to see what there is."
 
 
@@ -52,6 +55,7 @@ class Ledger:
     """The ledger in `directory`. All methods raise StoreError when the file cannot be used."""
 
     def __init__(self, directory: Path) -> None:
+        self._client_file = directory / "client"
         self._database = Database(directory / FILE_NAME, _SCHEMA)
         self.money = Money(self._database)
 
@@ -114,14 +118,25 @@ class Ledger:
             connection.execute("UPDATE instance SET absences = ? WHERE id = ?", (count, instance))
 
     def find_client(self) -> str:
-        """The id of this ledger, made once: in every label, so that no one ends what is another's."""
+        """The id of this ledger, made once: in every label, so that no one ends what is another's. It is in a file of its
+        own, too: with a ledger that is lost, the machines that it knew would be another's from then on.
+        """
         with self._database.transaction() as connection:
             found = connection.execute("SELECT id FROM client").fetchone()
-            if found:
-                return str(found[0])
-            made = secrets.token_hex(4)
-            connection.execute("INSERT INTO client (id) VALUES (?)", (made,))
-            return made
+            if not found:
+                found = (self._read_client() or secrets.token_hex(4),)
+                connection.execute("INSERT INTO client (id) VALUES (?)", found)
+        if not self._read_client():
+            with suppress(OSError):
+                self._client_file.write_text(f"{found[0]}\n")
+        return str(found[0])
+
+    def _read_client(self) -> str:
+        try:
+            text = self._client_file.read_text().strip()
+        except (OSError, ValueError):
+            return ""
+        return text if _CLIENT.match(text) else ""
 
     def list_instances(self, open_only: bool = False) -> list[InstanceRow]:
         """The instances, oldest first; with `open_only` those that may still exist."""

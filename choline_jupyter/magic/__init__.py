@@ -19,14 +19,18 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     def run_cell(line: str, cell: str) -> object:
         """Run this cell in another machine's kernel."""
         from choline_jupyter.magic.notebook import get_notebook
+        from choline_jupyter.session.failures import complete_errors
 
-        return get_notebook(shell).run_cell(line, cell)
+        with complete_errors():
+            return get_notebook(shell).run_cell(line, cell)
 
     def run_line(line: str) -> None:
         """Steer sessions and jobs: `%choline` alone lists the verbs."""
         from choline_jupyter.magic.notebook import get_notebook
+        from choline_jupyter.session.failures import complete_errors
 
-        get_notebook(shell).run_line(line)
+        with complete_errors():
+            get_notebook(shell).run_line(line)
 
     def complete(asking: InteractiveShell, event: object) -> list[str]:
         """What may stand next in such a line."""

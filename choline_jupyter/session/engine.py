@@ -138,7 +138,7 @@ class Engine:
 
     async def describe(self, provider: str, machine: str, start: bool = False) -> dict[str, Any] | None:
         """What the agent of a machine says of itself; None when there is none and `start` does not allow one."""
-        with suppress(HostError):
+        with suppress(HostError, RequestError):  # the latter of a machine that has no address yet
             connection = await self._connect(provider, machine, Access(start))
             return await connection.request(Type.STATUS, {})
         return None
@@ -162,7 +162,7 @@ class Engine:
 
     async def retire(self, provider: str, machine: str) -> None:
         """Have the agent of a machine end, if one runs there and hosts nothing any more."""
-        with suppress(HostError):
+        with suppress(HostError, RequestError):
             connection = await self._connect(provider, machine, Access(start=False))
             await connection.request(Type.STOP, {})
             self._connections.pop((provider, machine), None)

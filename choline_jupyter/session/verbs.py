@@ -106,10 +106,11 @@ class Verbs:
             return "Nothing was stopped."
         left = [row for row in rows if not self._bridge.call(self._bridge.engine.stop(row))]
         if left:
-            still = self._bridge.engine.tenancy.fleet.describe_billing()
-            return (
-                f"Stopped {names}, but a machine is not known to be gone yet; still costing money: {'; '.join(still)}."
-            )
+            fleet = self._bridge.engine.tenancy.fleet
+            said = [line for line in self._call(look_around(fleet, self._bridge.engine.store)) if line.startswith("!")]
+            still = f"still costing money: {'; '.join(fleet.describe_billing())}. Its end is asked for again and again"
+            text = f"Stopped {names}, but a machine is not known to be gone yet; {still}; `choline status` says when it is."
+            return "\n".join([text, *said])
         if request.options.has("all"):
             self._retire_agents(rows)
         return f"Stopped {names}; nothing of it runs any more."

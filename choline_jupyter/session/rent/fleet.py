@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache
@@ -26,6 +27,8 @@ from choline_jupyter.session.rent.clock import SteadyClock
 from choline_jupyter.session.rent.meter import Cost, find_hourly, find_seconds, measure_cost
 
 PREFIX = "choline"
+_LOST = "A ledger was damaged and set aside: `choline gc` ends machines that only it knew, `choline gc --adopt` takes them in."
+_RECENT = 7 * 86_400.0  # seconds; a machine of back then has ended itself
 USABLE = (InstanceState.READY, InstanceState.BUSY, InstanceState.IDLE)
 _Result = TypeVar("_Result")
 
@@ -48,6 +51,11 @@ class Fleet:
     def is_used(self) -> bool:
         """Whether anything was ever rented here."""
         return "ledger" in self.__dict__ or (self._directory / FILE_NAME).exists()
+
+    def find_loss(self) -> str:
+        """What to say of an earlier ledger that was damaged and set aside not long ago; empty where there was none."""
+        aside = [path for path in self._directory.glob(f"{FILE_NAME}.damaged-*") if is_recent(path)]
+        return _LOST if self.ledger.notice or aside else ""
 
     def close(self) -> None:
         """Close the ledger, if it was opened."""
@@ -159,9 +167,10 @@ class Fleet:
 
     def describe_billing(self, rows: Sequence[InstanceRow] | None = None) -> tuple[str, ...]:
         """A phrase for each instance that costs money now."""
-        with suppress(StoreError):
+        try:
             return tuple(self.describe(row) for row in (self.list_open() if rows is None else rows))
-        return ()
+        except StoreError:
+            return ("what the ledger would tell, which cannot be read; your provider's own page does",)
 
     def _read(self, row: InstanceRow, accounts: Accounts | None) -> tuple[Sequence[Period], tuple[int, int]]:
         if accounts:
@@ -173,6 +182,14 @@ class Fleet:
         periods = [period._replace(since=max(period.since, since)) for period in noted]
         moved = moved if row.created_at >= since else (0, 0)
         return measure_cost(periods, moved, read_price(row), max(self.clock(), since))
+
+
+def is_recent(path: Path) -> bool:
+    """Whether a file was written within the last days."""
+    try:
+        return time.time() - path.stat().st_mtime < _RECENT
+    except OSError:
+        return False
 
 
 def find_offer(row: InstanceRow) -> Offer:

@@ -77,6 +77,9 @@ class Tenancy:
         `allows(provider)`: whether one may be asked.
         """
         assert spec.rent
+        loss = await self.fleet.run(self.fleet.find_loss)
+        if loss:
+            sys.stderr.write(f"choline: {loss}\n")
         session, line = session or make_identifier("s"), WaitingLine()
         providers = [one for one in await self.fleet.run(load_rented) if allows(one)]
         renter = Renter(self.fleet, providers, self._agree, lambda machine: self._greet(machine, greet), self.watch)

@@ -38,12 +38,18 @@ async def show_market(fleet: Fleet, wish: Wish, provider: str = "") -> str:
 
 
 async def look_around(fleet: Fleet, store: EventStore) -> list[str]:
-    """A line for each machine that may cost money, as its provider tells now; one that cannot be asked is said."""
-    lines: list[str] = []
-    used = {row.provider for row in await fleet.run(fleet.list_open)}
-    for provider in [one for one in await fleet.run(_load_all) if one.name in used]:
+    """A line for each machine that may cost money, as its provider tells now; one that cannot be asked is said.
+
+    Where a ledger was lost, everybody who is ready is asked for machines that it knew.
+    """
+    used, is_lost = {row.provider for row in await fleet.run(fleet.list_open)}, await fleet.run(fleet.find_loss)
+    lines = [f"! {is_lost}"] if is_lost else []
+    for provider in [
+        one for one in await fleet.run(_load_all) if one.name in used or (is_lost and not one.check_ready())
+    ]:
         try:
-            await asyncio.wait_for(reconcile(fleet, provider), _PATIENCE)
+            report = await asyncio.wait_for(reconcile(fleet, provider), _PATIENCE)
+            lines += [f"! {one.label} on {provider.name} runs and is not in the ledger." for one in report.strays]
         except ProviderFailure as failure:
             lines.append(f"! {provider.name}: {failure} What follows is what was known last.")
         except asyncio.TimeoutError:

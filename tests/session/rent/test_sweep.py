@@ -86,6 +86,21 @@ def test_a_lost_ledger_is_built_again_from_the_labels(office: Office) -> None:
     assert [one.machine for one in office.store.list_sessions()] == [stray.label]
 
 
+@pytest.mark.parametrize("adopts", [True, False])
+def test_a_damaged_ledger_costs_no_machine(office: Office, tmp_path: Path, adopts: bool) -> None:
+    """The next one knows its machines by their labels, says that there are some, and takes them in or ends them."""
+    row = office.add()
+    office.fleet.close()
+    (tmp_path / "ledger.db").write_bytes(b"not a database" * 1000)
+    office.fleet = Fleet(tmp_path, lambda: office.now)
+    told = "\n".join(asyncio.run(look_around(office.fleet, office.store)))
+    assert "A ledger was damaged and set aside" in told
+    assert f"! {row.label} on memory runs and is not in the ledger." in told
+    text = asyncio.run(sweep(office.fleet, office.store, adopts=adopts))
+    assert f"{'Adopted' if adopts else 'Ended'} {row.label}" in text
+    assert bool(office.provider.alive) is adopts
+
+
 def test_what_cannot_be_listed_is_said_and_nothing_is_concluded(office: Office) -> None:
     office.add()
     office.provider.failures["list"] = [Unreadable("an odd answer."), KeyRejected("the key is not taken.")]
