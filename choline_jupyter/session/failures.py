@@ -16,6 +16,19 @@ from choline_jupyter.providers.config import ConfigError
 from choline_jupyter.session.rent.fleet import Fleet
 
 
+class Stopped(KeyboardInterrupt):
+    """The user has stopped what was waited for; shown without the stack of who waited."""
+
+    def __init__(self, still_billing: tuple[str, ...] = ()) -> None:
+        super().__init__("Stopped before it was done.")
+        self.still_billing = still_billing
+
+    def _render_traceback_(self) -> list[str]:
+        """Called by IPython in place of its own traceback formatter."""
+        billing = [f"Still costing money: {'; '.join(self.still_billing)}."] if self.still_billing else []
+        return [f"KeyboardInterrupt: {self}", *billing]
+
+
 @contextmanager
 def complete_errors() -> Iterator[None]:
     """Whatever is raised inside is raised as the user is to see it."""
@@ -23,6 +36,8 @@ def complete_errors() -> Iterator[None]:
         yield
     except JobError:
         raise
+    except KeyboardInterrupt:
+        raise Stopped(list_billing()) from None
     except CholineError as error:
         error.still_billing = error.still_billing or list_billing()
         raise

@@ -21,7 +21,7 @@ class Prompts:
     """One queue; `ask` in the engine's loop, `serve` in one waiting thread at a time."""
 
     def __init__(self) -> None:
-        self._questions: queue.SimpleQueue[tuple[str, bool, Future[str]] | None] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[tuple[str, bool, Future[str]] | Future[Any]] = queue.SimpleQueue()
         self._servers = 0
 
     @property
@@ -38,12 +38,16 @@ class Prompts:
         return await asyncio.wrap_future(answer)
 
     def serve(self, awaited: Future[Any], answer: Answer) -> None:
-        """Answer questions until what is waited for is done."""
-        awaited.add_done_callback(lambda _: self._questions.put(None))
+        """Answer questions until what is waited for is done.
+
+        One that was interrupted leaves its end in the queue, and perhaps a question: neither is for whoever comes next.
+        """
+        awaited.add_done_callback(self._questions.put)
         self._servers += 1
         try:
-            while (item := self._questions.get()) is not None:
-                self._settle(*item, answer)
+            while (item := self._questions.get()) is not awaited:
+                if isinstance(item, tuple) and item[2].set_running_or_notify_cancel():
+                    self._settle(*item, answer)
         finally:
             self._servers -= 1
 

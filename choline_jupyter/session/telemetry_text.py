@@ -74,11 +74,15 @@ def _list_processes(facts: Facts, is_many: bool) -> list[str]:
     same: dict[str, list[int]] = {}
     for rank, fact in sorted(facts.items()):
         memory, cpu = _read(fact, "memory"), _read(fact, "cpu")
-        parts = [] if memory is None else [f"peak {memory / _GB:.1f} GB"]
+        parts = [] if memory is None else [f"peak {_render_size(memory)}"]
         parts += [] if cpu is None else [f"processor {_render_share('', cpu).strip()} busy"]
         if parts:
             same.setdefault(", ".join(parts), []).append(rank)
     return [f"{name_ranks(ranks)}: {text}" if is_many else text for text, ranks in same.items()]
+
+
+def _render_size(size: float) -> str:
+    return f"{size / _GB:.1f} GB" if size >= _GB else f"{size / 1e6:.0f} MB"
 
 
 def _render_share(what: str, share: float) -> str:

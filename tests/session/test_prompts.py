@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 
 import pytest
 
@@ -85,3 +85,22 @@ def test_what_is_done_already_is_not_waited_for(loop: asyncio.AbstractEventLoop)
     awaited.set_result(3)
     Prompts().serve(awaited, lambda question, is_secret: "")
     assert awaited.result(0) == 3
+
+
+def test_who_was_interrupted_leaves_nothing_for_the_next(loop: asyncio.AbstractEventLoop) -> None:
+    """Neither its end nor a question of its own reaches whoever waits after it."""
+    prompts = Prompts()
+
+    def interrupt(question: str, is_secret: bool) -> str:
+        raise KeyboardInterrupt
+
+    stale = ask(loop, prompts, "stale", "never asked")
+    with pytest.raises(KeyboardInterrupt):
+        prompts.serve(stale, interrupt)
+    stale.cancel()
+    with pytest.raises((Unanswered, CancelledError)):
+        stale.result(PATIENCE)
+    for number in range(3):
+        awaited = ask(loop, prompts, f"fresh {number}")
+        prompts.serve(awaited, lambda question, is_secret: f"{question}!")
+        assert awaited.result(PATIENCE) == [f"fresh {number}!"]

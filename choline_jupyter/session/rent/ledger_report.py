@@ -9,6 +9,7 @@ import csv
 import io
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from choline_jupyter.model.instance import InstanceRow, InstanceState
@@ -21,7 +22,7 @@ from choline_jupyter.session.rent.meter import render_money
 from choline_jupyter.session.rent.session_money import add_up_for
 
 _HEADS = ("", "PROVIDER", "OFFER", "GPUS", "MEMORY", "REGION", "USD/H", "THIS RUN", "MADE OF")
-_MOST = 15
+_MOST, _ALIKE = 20, 3  # rows, and of one kind from one provider
 _STATES = {
     InstanceState.UNKNOWN: "being ended; its provider has not taken it yet",
     InstanceState.DESTROYING: "being ended",
@@ -31,14 +32,18 @@ _STATES = {
 
 
 def render_market(found: Found, plan: Plan) -> str:
-    """The offers as a table, cheapest run first, how the total is made up, and who could not be asked."""
-    rows = [_HEADS, *(_describe(number, one) for number, one in enumerate(found.offers[:_MOST], 1))]
+    """The offers as a table, cheapest run first, how the total is made up, and who could not be asked.
+
+    Of the same GPUs from the same provider the cheapest few stand for all: others are to be seen, too.
+    """
+    shown = _choose(found.offers)
+    rows = [_HEADS, *(_describe(number, one) for number, one in shown)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if not found.offers:
         lines = ["Nobody offers that now."]
-    elif len(found.offers) > _MOST:
-        lines.append(f"and {len(found.offers) - _MOST} more.")
+    elif len(found.offers) > len(shown):
+        lines.append(f"and {len(found.offers) - len(shown)} more like these.")
     hours = f"{plan.hours:g} h, {plan.up / GIB:.1f} GiB there, {plan.down / GIB:.1f} GiB back, {plan.disk / GIB:.0f} GiB of disk"
     return "\n".join([*lines, f"THIS RUN is an estimate for {hours}.", *(f"! {note}" for note in found.notes)])
 
@@ -60,7 +65,7 @@ def render_machine(fleet: Fleet, row: InstanceRow) -> str:
     money = f"{render_money(billed)} billed" if billed is not None else f"{render_money(cost)} (estimate)"
     state = _STATES.get(row.state, row.state.value)
     left = fleet.find_left(row)
-    ends = f", ends within {left / 3600:.1f} h" if math.isfinite(left) and left > 0 else ""
+    ends = f", ends within {left / 3600:.1f} h" if math.isfinite(left) and left > 0 and row.state not in _STATES else ""
     return f"  {row.label}: {fleet.describe(row)}: {state}; {money} of {render_money(row.budget)}{ends}"
 
 
@@ -103,9 +108,22 @@ def render_job_cost(fleet: Fleet, row: InstanceRow, seconds: float, usage: str =
     return f"{seconds:.0f} s on {fleet.describe(row)}{which}; {so_far}{took}"
 
 
+def _choose(offers: Sequence[Ranked]) -> list[tuple[int, Ranked]]:
+    """What is shown, with its place in the whole ranking."""
+    chosen: list[tuple[int, Ranked]] = []
+    seen: Counter[tuple[str, str, bool]] = Counter()
+    for number, one in enumerate(offers, 1):
+        kind = (one.offer.provider, one.offer.gpus, one.offer.is_spot)
+        seen[kind] += 1
+        if seen[kind] <= _ALIKE:
+            chosen.append((number, one))
+    return chosen[:_MOST]
+
+
 def _describe(number: int, one: Ranked) -> tuple[str, ...]:
     offer = one.offer
-    parts = " + ".join(f"{what} {amount:.2f}" for what, amount in one.parts).replace("+ credit -", "- credit ")
+    cents = [(what, amount) for what, amount in one.parts if round(abs(amount), 2)] or one.parts
+    parts = " + ".join(f"{what} {amount:.2f}" for what, amount in cents).replace("+ credit -", "- credit ")
     failed = f", failed {one.failures} times" if one.failures else ""
     kind = " spot" if offer.is_spot else ""
     memory = f"{offer.gpu_memory / GIB:.0f} GiB" if offer.gpu_memory else "?"

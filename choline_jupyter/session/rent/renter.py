@@ -141,7 +141,8 @@ class Renter:
         try:
             return await self._boot(one, tell)
         except BaseException as error:
-            await asyncio.shield(asyncio.ensure_future(self._give_up(one, str(error))))
+            reason = "" if isinstance(error, asyncio.CancelledError) else str(error)  # of the user's own doing
+            await asyncio.shield(asyncio.ensure_future(self._give_up(one, reason)))
             if isinstance(error, KeyRejected):
                 raise RequestError(str(error), error.hint, self._fleet.describe_billing()) from None
             if isinstance(error, (ProviderFailure, _Next)):
@@ -250,11 +251,14 @@ class Renter:
             return None
 
     async def _give_up(self, one: _Try, reason: str) -> None:
-        """End what may have been made; what cannot be ended now stays open in the ledger for the reconciler."""
+        """End what may have been made; what cannot be ended now stays open in the ledger for the reconciler. A reason speaks
+        against its host.
+        """
         row = next((row for row in await self._fleet.run(self._fleet.list_open) if row.id == one.row.id), None)
-        if row:
+        if row and reason:
             host = one.order.offer.host
             await self._fleet.run(self._fleet.ledger.money.note_failure, row.provider, host, reason[:200])
+        if row:
             await destroy(self._fleet, one.provider, row)
 
 

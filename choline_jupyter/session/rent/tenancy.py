@@ -82,12 +82,18 @@ class Tenancy:
             sys.stderr.write(f"choline: {loss}\n")
         session, line = session or make_identifier("s"), WaitingLine()
         providers = [one for one in await self.fleet.run(load_rented) if allows(one)]
-        renter = Renter(self.fleet, providers, self._agree, lambda machine: self._greet(machine, greet), self.watch)
+
+        async def agree(question: str) -> bool:
+            line.pause()
+            return await self._agree(question)
+
+        renter = Renter(self.fleet, providers, agree, lambda machine: self._greet(machine, greet), self.watch)
         ticking = asyncio.get_running_loop().create_task(self._tick(line, session))
         try:
             machine = await renter.rent(spec.rent, session, epoch, line.tell)
         except BaseException:
-            line.tick(await self.fleet.run(self._find_session_cost, session))
+            with contextlib.suppress(asyncio.CancelledError):  # the last word is said whatever comes in between
+                line.tick(await self.fleet.run(self._find_session_cost, session))
             line.close("nothing was kept" + self._tell_left(session))
             raise
         finally:

@@ -29,10 +29,15 @@ class WaitingLine:
         self._text, self._since = text, time.monotonic()
         self.tick(self._cost)
 
+    def pause(self) -> None:
+        """Somebody else writes: nothing more comes of this stage."""
+        self._finish()
+        self._text = ""
+
     def tick(self, cost: float) -> None:
         """Some time has passed; `cost` is in USD so far."""
         self._cost = cost
-        if self._is_live:
+        if self._is_live and self._text:
             self._write(self._describe())
 
     def close(self, text: str) -> None:

@@ -115,3 +115,19 @@ def test_the_table_shows_the_arithmetic() -> None:
     assert "machine 4.00 + transfer 0.01" in text
     assert text.endswith("! modal: it is down")
     assert render_market(Found([], []), plan).startswith("Nobody offers that now.")
+
+
+def test_many_of_a_kind_do_not_hide_the_others() -> None:
+    """The cheapest of each kind are shown, in their places of the whole ranking."""
+    alike = [make_offer(f"a{number}", 1.0 + number / 100) for number in range(40)]
+    other = make_offer("other", 5.0, provider="modal", gpu="A100")
+    text = render_market(Found(rank([*alike, other], Wish(), Plan()), []), Plan())
+    places = [line.split()[0] for line in text.splitlines()[1:5]]
+    assert places == ["1", "2", "3", "41"]
+    assert "and 37 more like these." in text
+
+
+def test_parts_below_a_cent_are_not_shown() -> None:
+    offer = make_offer(price=Price(1.0, disk=0.1))
+    text = render_market(Found(rank([offer], Wish(), Plan()), []), Plan())
+    assert text.splitlines()[1].endswith("  machine 1.00")

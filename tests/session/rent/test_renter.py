@@ -173,6 +173,7 @@ def test_whoever_cancels_leaves_nothing_running(desk: Desk) -> None:
     for _ in range(2):
         desk.reconcile()
     assert not desk.fleet.list_open()
+    assert not desk.fleet.ledger.money.list_failures(0), "the host has done nothing wrong"
 
 
 @pytest.mark.parametrize("failure", [Unreadable("what is that?"), ProviderFailure("down")])
