@@ -56,9 +56,14 @@ exec /usr/sbin/sshd -D -e -f {folder}/sshd_config
 
 
 class Machine:
-    """Owns the processes of one machine. `environment` is what its first process has; ended by `end`."""
+    """Owns the processes of one machine. `environment` is what its first process has; ended by `end`.
 
-    def __init__(self, startup: str, environment: Mapping[str, str] | None = None, authorized: str = "") -> None:
+    Its image has this Python with its packages; one that `is_bare` has what this system brought.
+    """
+
+    def __init__(
+        self, startup: str, environment: Mapping[str, str] | None = None, authorized: str = "", *, is_bare: bool = False
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chm-"))
         for name in ("home", "home/.ssh", "ssh"):
             (self.folder / name).mkdir(mode=0o700)
@@ -66,7 +71,8 @@ class Machine:
             (self.folder / "home/.ssh/authorized_keys").write_text(authorized + "\n")
         (self.folder / "startup").write_text(startup)
         (self.folder / "passwd").write_text(write_passwd(self.folder / "home"))
-        path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+        path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+        path = path if is_bare else f"{Path(sys.executable).parent}:{path}"
         for _ in range(_TRIES):
             [self.port] = find_ports(1)
             (self.folder / "sshd_config").write_text(_CONFIG.format(port=self.port, path=path))

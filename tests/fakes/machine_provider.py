@@ -24,11 +24,12 @@ class MachineProvider(MemoryProvider):
     def __init__(self, answers: tuple[str, ...] = (), lag: int = 0, offers: int = 3) -> None:
         super().__init__(answers, lag, offers)
         self.machines: dict[str, Machine] = {}
+        self.is_bare = False
         self.impostors: set[str] = set()  # handles at whose address somebody else answers, with a host key of their own
 
     async def create(self, order: Order) -> str:
         handle = await super().create(order)
-        self.machines[handle] = Machine("" if handle in self.impostors else order.startup)
+        self.machines[handle] = Machine("" if handle in self.impostors else order.startup, is_bare=self.is_bare)
         self.before("booted")
         return handle
 
