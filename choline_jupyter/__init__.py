@@ -21,11 +21,12 @@ _HOMES = {
     "CholineError": "choline_jupyter.errors",
     "checkpoint": "choline_jupyter.training",
     "log": "choline_jupyter.training",
+    "offers": "choline_jupyter.session.rent.inquiry",
     "resume": "choline_jupyter.training",
     "sweep": "choline_jupyter.magic.sweep",
 }
 
-__all__ = ["CholineError", "__version__", "checkpoint", "load_ipython_extension", "log", "resume", "sweep"]
+__all__ = ["CholineError", "__version__", "checkpoint", "load_ipython_extension", "log", "offers", "resume", "sweep"]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -19,7 +19,7 @@ from choline_jupyter.session.rent.fleet import Fleet
 from choline_jupyter.session.rent.ledger_report import render_machine, render_market
 from choline_jupyter.session.rent.limits import DEADLINE, LEASE
 from choline_jupyter.session.rent.losses import note_losses
-from choline_jupyter.session.rent.market import FAILED, Plan, survey
+from choline_jupyter.session.rent.market import FAILED, Found, Plan, survey
 from choline_jupyter.session.rent.meter import HOUR, find_hourly
 from choline_jupyter.session.rent.reconciler import confirm_gone, destroy, reconcile
 from choline_jupyter.session.rent.suppliers import explain_missing, load_rented
@@ -28,13 +28,21 @@ _PATIENCE = 10.0
 
 
 async def show_market(fleet: Fleet, wish: Wish, provider: str = "") -> str:
-    """What could be rented now; empty when no provider is ready."""
+    """What could be rented now, as a table, or who lacks what."""
+    found = await ask_market(fleet, wish, provider)
+    if found:
+        return render_market(found, Plan())
+    missing = await fleet.run(explain_missing)
+    return "\n".join(["No provider that rents machines is ready.", *(f"! {line}" for line in missing)])
+
+
+async def ask_market(fleet: Fleet, wish: Wish, provider: str = "") -> Found | None:
+    """What could be rented now; None when no provider is ready."""
     ready = [one for one in await fleet.run(load_rented) if provider in ("", one.name)]
     if not ready:
-        missing = await fleet.run(explain_missing)
-        return "\n".join(["No provider that rents machines is ready.", *(f"! {line}" for line in missing)])
+        return None
     failures = await fleet.run(fleet.ledger.money.list_failures, fleet.clock() - FAILED)
-    return render_market(await survey(ready, wish, Plan(), failures), Plan())
+    return await survey(ready, wish, Plan(), failures)
 
 
 async def look_around(fleet: Fleet, store: EventStore) -> list[str]:
