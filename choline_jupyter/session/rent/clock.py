@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+_AGAIN = 1.0  # seconds
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -32,14 +33,16 @@ class SteadyClock:
     def __init__(self, path: Path, day: Callable[[], float] = time.time) -> None:
         self._path, self._day = path, day
         self._anchor: Anchor | None = None
-        self._changed = 0  # when the file that the anchor comes from was written
+        self._changed, self._due = 0, 0.0  # when the anchor's file was written, and when to look at it again
 
     def __call__(self) -> float:
-        changed = self._find_change()
-        if changed != self._changed:
-            self._anchor, self._changed = self._read() or self._anchor, changed
+        uptime = find_uptime()
+        if uptime >= self._due:  # a round over a thousand machines asks a thousand times
+            self._due, changed = uptime + _AGAIN, self._find_change()
+            if changed != self._changed:
+                self._anchor, self._changed = self._read() or self._anchor, changed
         anchor = self._anchor or self.set_anew()
-        return anchor.day + find_uptime() - anchor.uptime
+        return anchor.day + uptime - anchor.uptime
 
     def set_anew(self) -> Anchor:
         """From now on it is what the clock of day says; for when nothing is counted."""

@@ -84,6 +84,7 @@ def test_it_says_the_day_again_when_nothing_runs(tmp_path: Path, laptop: Laptop)
     laptop.day += DAY
     assert steady() == other() == laptop.day - DAY
     steady.set_anew()
+    laptop.pass_time(1.0)
     assert steady() == other() == laptop.day
 
 
