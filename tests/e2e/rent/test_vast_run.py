@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -48,7 +49,9 @@ def test_a_script_rents_runs_meters_and_ends_its_machine(cloud: VastCloud) -> No
     assert output.splitlines() == ["step 0", "step 1", "step 2"], errors
     assert Path("made.txt").read_text() == "x"
     assert "4x RTX 3090 on vast is there after" in errors
-    assert "of 2.00 USD so far (estimate). The machine is gone." in errors
+    assert re.search(
+        r"of 2\.00 USD so far \(estimate\); peak \d+ MB, processor \d+ % busy\. The machine is gone\.", errors
+    )
     assert not cloud.list_alive()
     [rental] = cloud.rentals.values()
     rows = start("budget", "--csv").communicate(timeout=120)[0].splitlines()
