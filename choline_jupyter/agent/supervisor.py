@@ -148,8 +148,7 @@ class Supervisor:
 
     def list_ranks(self, name: str) -> list[int]:
         """The ranks of a session that have a series."""
-        session = self.sessions.get(name)
-        return session.list_ranks() if session else list_ranks(self.place.find_session(name))
+        return self.sessions[name].list_ranks() if name in self.sessions else list_ranks(self.place.find_session(name))
 
     def describe(self) -> dict[str, Any]:
         """Who this agent is and what it hosts: the answer to HELLO and STATUS."""

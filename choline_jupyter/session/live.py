@@ -159,8 +159,9 @@ class LiveSession:
         """Brings home what jobs save while they run."""
         root, inbox = self.files.sync.root, self._store.directory / "inbox"
         describe = lambda job: describe_job(self._store, self.row, self.packages, self.files.sync, job)  # noqa: E731
-        is_past = lambda: self.past.holds(self.row)  # noqa: E731 - the row of that moment
-        return Checkpoints(self.connection, self.row.id, root, inbox, describe, self.files.note, is_past)
+        return Checkpoints(
+            self.connection, self.row.id, root, inbox, describe, self.files.note, lambda: self.past.holds(self.row)
+        )
 
     async def learn_files(self) -> bool:
         """Whether the session works on this machine's own files, when the agent has said so. Raises HostError."""
@@ -233,8 +234,8 @@ class LiveSession:
 
     def _send_open(self, packages: Sequence[str], are_found: bool) -> None:
         if self.spec:
-            wish = make_opening(self.row, self.spec, packages, are_found)
-            self._keep(self._open(self.connection.ask(Type.OPEN, wish)))
+            answer = self.connection.ask(Type.OPEN, make_opening(self.row, self.spec, packages, are_found))
+            self._keep(self._open(answer))
 
     async def _open(self, answer: Answer) -> None:
         """An agent that cannot make a session says why; of one that has ended it is the job that hears."""
@@ -273,7 +274,7 @@ class LiveSession:
     def go_on(self, row: SessionRow, connection: Connection) -> None:
         """From here on it is where this row says, in a later epoch. What it had there is another matter."""
         self.row, self.connection = row, connection
-        self.stop_recovery, self.failure, self.shares_files = None, None, None
+        self.stop_recovery = self.failure = self.shares_files = None
         self._opened.clear()
         self.served.use(connection)
         self.checkpoints.use(connection)
@@ -285,10 +286,9 @@ class LiveSession:
         self._end(reason)
 
     def _fail(self, error: HostError) -> None:
-        if self.stop_recovery:
-            return
-        self.failure = error
-        self.feed.wake()
+        if not self.stop_recovery:
+            self.failure = error
+            self.feed.wake()
 
     def _take(self, event: Event, size: int) -> None:
         """Each event of the session, in the loop: keep the books, then feed it."""
