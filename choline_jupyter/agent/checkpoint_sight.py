@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Optional
 
 from choline_jupyter.store.tensor_map import looks_whole
 
-_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".keras", ".distcp")
+SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".keras", ".distcp")
 _MOST = 200  # different files of one job
 _KEPT = 2  # copies of each over here
 _RESERVE = 256 << 20  # of the disk
@@ -72,7 +72,7 @@ class CheckpointSight:
         relative = os.path.relpath(path, self._root)
         if any(fnmatch(relative, pattern) or fnmatch(name, pattern) for pattern in self._patterns):
             return path
-        is_ours = name.endswith(_SUFFIXES) and not name.endswith(".distcp")
+        is_ours = name.endswith(SUFFIXES) and not name.endswith(".distcp")
         return path if is_ours and not name.startswith(".") else ""
 
     def _copy(self, path: str, relative: str) -> Optional[Sighting]:

@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
@@ -23,6 +22,7 @@ from choline_jupyter.agent.doorbell import Ringer
 from choline_jupyter.agent.file_watch import FileWatch
 from choline_jupyter.agent.layout import enter_layout, translate
 from choline_jupyter.agent.masked_journal import MaskedJournal
+from choline_jupyter.agent.node import Node
 from choline_jupyter.agent.process import MARK, end_processes, make_mark
 from choline_jupyter.agent.script_usage import ScriptUsage
 from choline_jupyter.agent.shim import mark_environment
@@ -77,6 +77,10 @@ class ScriptHost:
         self._training = TrainingFeed(self._journal, self._folder, Path(order["blobs"]), self._workspace)
         self._told: dict[str, str] = {}
         self._usage = ScriptUsage(self._folder)
+        self._took: dict[str, Any] = {}
+        self._is_pulled = True
+        self._secrets: dict[str, str] = {}
+        self._node: Optional[Node] = None  # of a script that runs on several machines
 
     def serve(self) -> None:
         """Until the script has ended and all it wrote is in the journal."""
@@ -90,6 +94,8 @@ class ScriptHost:
                 self._take_output(self._watch.read())
             if self._end in ready:
                 self._finish()
+            if self._node and not self._script and not self._node.find_patience():
+                self._conclude(self._node.last_code)
 
     def _wait(self) -> set[int]:
         poll = select.poll()
@@ -98,7 +104,8 @@ class ScriptHost:
         sources += [self._end] if self._end >= 0 else []
         for source in sources:
             poll.register(source, select.POLLIN)
-        return {descriptor for descriptor, _ in poll.poll()}
+        patience = self._node.find_patience() * 1000 if self._node and not self._script else None
+        return {descriptor for descriptor, _ in poll.poll(patience)}
 
     def _accept(self) -> None:
         """A new supervisor replaces the old one, whose last words are heard first."""
@@ -126,8 +133,9 @@ class ScriptHost:
 
     def _serve(self, frame: Frame) -> None:
         if frame.type is Type.RUN and not self._script:
-            self._unpack(frame)
-            self._run(frame.header.get("secrets") or {})
+            self._take_job(frame)
+        elif frame.type is Type.COMM and self._node:
+            self._obey(self._node, frame)
         elif frame.type is Type.INPUT:
             self._type(frame.header)
         elif frame.type is Type.INTERRUPT and self._script:
@@ -137,17 +145,48 @@ class ScriptHost:
         elif frame.type is Type.STOP:
             self._is_done = True  # the supervisor ends the whole tree
 
-    def _run(self, secrets: dict[str, str]) -> None:
-        """Start it; what it writes may hold its secrets as they are, so its files lose their names then."""
-        self._journal.mask.add(secrets.values())
-        for output in self._outputs if secrets else ():
-            output.path.unlink()
+    def _take_job(self, frame: Frame) -> None:
+        """Start the script, or, where it runs on several machines, wait for the word."""
+        self._unpack(frame)
+        self._secrets = frame.header.get("secrets") or {}
+        self._journal.mask.add(self._secrets.values())
+        for output in self._outputs if self._secrets else ():
+            output.path.unlink()  # what it writes may hold its secrets as they are, so its files lose their names
+        if frame.header.get("node"):
+            self._node = Node(self._tell)
+            self._node.open(self._order["python"], self._make_environment())
+        else:
+            self._run()
+
+    def _obey(self, node: Node, frame: Frame) -> None:
+        """What home wants of this node."""
+        order, word = frame.header, node.accept(frame.header)
+        if word == "reach":
+            node.reach(order)
+        elif word == "place" and self._workspace and not self._script:
+            node.clear(self._workspace, order)
+            self._put_in_place(order, memoryview(frame.body))
+            self._tell({"state": "placed"})
+        elif word == "begin" and not self._script:
+            self._torch = TorchScript(self._folder, int(self._order.get("ranks") or 1), order["group"])
+            self._run()
+        elif word == "halt" and self._script:
+            end_processes(make_mark(self._order["session"], self._order["rank"]), self._script.pid)
+        elif word == "finish" and not self._script:
+            self._is_pulled = self._is_pulled and order.get("pull", True) is not False
+            self._conclude(int(order["code"]))
+
+    def _make_environment(self) -> dict[str, str]:
         environment = dict(os.environ if self._order["environment"] is None else self._order["environment"])
-        environment.update(secrets)
+        environment.update(self._secrets)
         environment[MARK] = make_mark(self._order["session"], self._order["rank"])
         if self._order["files"]:
             mark_environment(environment, self._order["files"])
         environment.update(self._told)
+        return environment
+
+    def _run(self) -> None:
+        environment = self._make_environment()
         script, *words = self._order["command"]
         whole = [translate(self._order["layout"], script), *words]
         environment["PYTHONUNBUFFERED"] = "1"  # into a file Python would hold lines back until there are 8 KiB
@@ -155,11 +194,13 @@ class ScriptHost:
         if self._torch:
             command = self._torch.make_command(self._order["python"], whole)
             self._torch.mark_environment(environment)
+            if self._node and self._torch.group:
+                self._node.prepare(self._torch.group, environment)
             errors = open(self._torch.log, "ab", buffering=0)  # noqa: SIM115 - for the script's whole life
         try:
             self._script = subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE,
+                stdin=subprocess.DEVNULL if self._node else subprocess.PIPE,
                 stdout=self._outputs[0].file,
                 stderr=errors,
                 cwd=self._order["directory"],
@@ -168,7 +209,7 @@ class ScriptHost:
             )
         except OSError as error:
             self._append("stderr", "%s: %s\n" % (self._order["python"], error.strerror))
-            self._close(127)
+            self._conclude(127)
             return
         self._end = os.pidfd_open(self._script.pid)
         self._usage.begin({**os.environ, MARK: environment[MARK]})
@@ -178,20 +219,19 @@ class ScriptHost:
         head, file = frame.header, frame.header.get("file")
         self._job, self._attempt = head["job"], head["attempt"]
         data = open_data(Path(file)) if file else memoryview(frame.body)[head.get("code", len(frame.body)) :]
-        for sentence in self._put_in_place(head, data):
-            self._append("stderr", "choline: %s\n" % sentence)
+        self._put_in_place(head, data)
         if file:
             os.unlink(file)
-        if self._workspace:
-            tell_unplaced(self._workspace, self._journal, self._job, self._attempt)
         self._told = self._training.begin(self._job, self._attempt, head.get("training"))
         self._is_pulled = head.get("pull", True) is not False
 
-    def _put_in_place(self, head: dict[str, Any], data: memoryview) -> Iterator[str]:
-        """Datasets that this machine has downloaded, then what came; gives a sentence for each that cannot be."""
+    def _put_in_place(self, head: dict[str, Any], data: memoryview) -> None:
+        """Datasets that this machine has downloaded, then what came; what cannot be is said."""
         if self._workspace:
-            yield from self._workspace.receive(head.get("brought") or ())
-            yield from self._workspace.unpack(head.get("files") or 0, data)
+            brought = self._workspace.receive(head.get("brought") or ())
+            for sentence in (*brought, *self._workspace.unpack(head.get("files") or 0, data)):
+                self._append("stderr", "choline: %s\n" % sentence)
+            tell_unplaced(self._workspace, self._journal, self._job, self._attempt)
 
     def _type(self, header: dict[str, Any]) -> None:
         """A line for the script's standard input, or its end; one that comes again after a cut is not typed twice."""
@@ -225,22 +265,42 @@ class ScriptHost:
 
     def _finish(self) -> None:
         assert self._script
-        code, said, usage = self._script.wait(), "", self._usage.end()
-        if self._torch:
-            if code:  # ranks of a torchrun that was killed go on without it
-                end_processes(make_mark(self._order["session"], self._order["rank"]), self._script.pid)
-            code, said = self._torch.conclude(code)
+        code, said, self._took = self._script.wait(), "", self._usage.end()
+        if self._torch and code:  # ranks of a torchrun that was killed go on without it
+            end_processes(make_mark(self._order["session"], self._order["rank"]), self._script.pid)
         for output in self._outputs:
             while self._drain(output):
                 pass
+        if self._node and self._torch:
+            self._finish_attempt(self._node, self._torch, code)
+            return
+        if self._torch:
+            code, said = self._torch.conclude(code)
         if said:
             self._append("stderr", said)
+        self._conclude(code)
+
+    def _finish_attempt(self, node: Node, torch: TorchScript, code: int) -> None:
+        """What an attempt has written is told before its end; whether there is another is said at home."""
+        self._script, self._end = None, -1
+        self._training.catch_up()
+        code = 0 if torch.has_succeeded(code) else code
+        node.note_end(torch.group or {}, code, torch.find_cause() if code else None, torch.read_last_words())
+
+    def _conclude(self, code: int) -> None:
+        """The job is over: what it has made is told, then its end."""
+        if self._node:
+            self._node.close()
         self._training.finish()
-        fact = json.dumps({"telemetry": {"rank": self._order["rank"], "is_end": True, **usage}}).encode()
+        fact = json.dumps({"telemetry": {"rank": self._order["rank"], "is_end": True, **self._took}}).encode()
         self._journal.append(Kind.METRIC, [b"{}", b"{}", b"{}", fact], self._job, self._attempt)
         if self._workspace:
             announce(self._workspace, self._journal, self._job, self._attempt, self._is_pulled)
         self._close(code)
+
+    def _tell(self, fact: dict[str, Any]) -> None:
+        self._journal.append(Kind.STATE, [b"{}", b"{}", b"{}", json.dumps(fact).encode()], self._job, self._attempt)
+        self._ringer.tell("input")  # home waits for it
 
     def _close(self, code: int) -> None:
         status = "ok" if code == 0 else "error"

@@ -21,7 +21,7 @@ _MIB = 1 << 20
 
 
 class ScriptUsage:
-    """Owns one nvidia-smi from `begin` to `end`; both are called once."""
+    """Owns one nvidia-smi from `begin` to `end`; of a script that runs again both are called again."""
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "gpus.csv"

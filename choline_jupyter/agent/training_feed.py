@@ -23,6 +23,7 @@ from choline_jupyter.agent.checkpoint_sight import CheckpointSight, Sighting
 from choline_jupyter.agent.file_watch import FileWatch
 from choline_jupyter.agent.folder_watch import FolderWatch
 from choline_jupyter.agent.journal import JournalWriter
+from choline_jupyter.agent.part_sight import PartSight
 from choline_jupyter.agent.progress_feed import ProgressFeed
 from choline_jupyter.agent.workspace import Workspace
 from choline_jupyter.model.event import Kind
@@ -49,6 +50,7 @@ class TrainingFeed:
         self._turn = threading.Lock()  # held while events are made
         self._coding = CheckpointCoding(self._blobs, ())
         self._sight: Optional[CheckpointSight] = None
+        self._parts: Optional[PartSight] = None
         self._folders: Optional[FolderWatch] = None
         self._wish: dict[str, Any] = {}
         self._is_started = False
@@ -83,6 +85,11 @@ class TrainingFeed:
         order["notice"] = str(self._told.with_name("notice"))
         return {_VARIABLE: json.dumps(order), **_show_helpers()}
 
+    def catch_up(self) -> None:
+        """Return when everything so far has been told."""
+        self._take_told()
+        self._take_sightings()
+
     def finish(self) -> None:
         """Return when everything of the job has been told."""
         training = sys.modules.get("choline_jupyter.training.checkpoints")
@@ -92,10 +99,9 @@ class TrainingFeed:
                     stream.flush()
             if training is not None:
                 training.finish()
-            self._take_told()
-            self._take_sightings()
+            self.catch_up()
             self._take_progress(is_last=True)
-        self._sight = None  # what is written from now on may be what comes with the next job
+        self._sight = self._parts = None  # what is written from now on may be what comes with the next job
 
     def _prepare(self, root: str, wish: Mapping[str, Any]) -> None:
         """Have an eye on the project's folder; only where what is written there is not at home already."""
@@ -104,10 +110,14 @@ class TrainingFeed:
         self._workspace.apart = str(self._folder.relative_to(root)) + "/"
         patterns = [str(pattern) for pattern in wish.get("patterns") or ()]
         knows = self._workspace.has_placed
-        self._sight = CheckpointSight(root, self._folder, patterns, knows, self._complain)
+        apart = os.path.join(root, "checkpoints")
+        if wish.get("parts"):
+            self._parts, apart = PartSight(root, patterns, knows), str(self._folder)
+        else:
+            self._sight = CheckpointSight(root, self._folder, patterns, knows, self._complain)
         if self._folders is None:
             with suppress(OSError):
-                self._folders = FolderWatch(root, os.path.join(root, "checkpoints"))
+                self._folders = FolderWatch(root, apart)
         else:
             while self._folders.read():
                 pass  # what came with the job is not the job's
@@ -193,11 +203,14 @@ class TrainingFeed:
             self._append(kind, job, fact)
 
     def _take_sightings(self) -> None:
-        if not self._folders or not self._sight:
+        if not self._folders or not (self._sight or self._parts):
             return
         with self._turn:
-            for sighting in self._sight.look(self._folders.read()):
-                self._announce_sighting(sighting)
+            while written := self._folders.read():
+                for sighting in self._sight.look(written) if self._sight else ():
+                    self._announce_sighting(sighting)
+                for part in self._parts.look(written) if self._parts else ():
+                    self._append(Kind.STATE, self._job, part)
 
     def _announce_sighting(self, sighting: Sighting) -> None:
         at = sighting.copy.stat().st_mtime

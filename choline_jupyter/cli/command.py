@@ -8,15 +8,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
-from choline_jupyter.capture.foresight import Need
-from choline_jupyter.capture.packages import find_packages, read_modules
 from choline_jupyter.cli.files import list_needs, pack, show_files
+from choline_jupyter.cli.nodes import run_on_nodes
 from choline_jupyter.cli.results import get
+from choline_jupyter.cli.script import agree_on_terminal, complete_for_script, end_script
 from choline_jupyter.errors import JobError, RequestError, UnknownJob
 from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.model.names import make_identifier
@@ -25,19 +23,15 @@ from choline_jupyter.session.console import Console, answer_on_terminal, find_st
 from choline_jupyter.session.datasets import describe_datasets
 from choline_jupyter.session.job_end import is_end
 from choline_jupyter.session.keeping import start_keeper
-from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import HelpRequest, ScriptRequest, VerbRequest, VersionRequest, parse_command
 from choline_jupyter.session.outcome import Outcome, note_state, tell_notices
 from choline_jupyter.session.project import tell_wait
-from choline_jupyter.session.rent.ledger_report import render_job_cost
 from choline_jupyter.session.resumption import add_files, read_training, resume_job
 from choline_jupyter.session.secrets import Secrets
-from choline_jupyter.session.spec import SessionSpec
 from choline_jupyter.session.telemetry_text import render_usage
 from choline_jupyter.session.usage import PROGRAM, render_help
 from choline_jupyter.session.verbs import Verbs, confirm_on_terminal, find_version
-from choline_jupyter.session.wishes import read_block
 
 
 def run(arguments: list[str]) -> int:
@@ -76,11 +70,13 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     script = Path(request.script)
     if not script.is_file():
         raise RequestError(f"There is no script {request.script!r}.", "Give the path of a file.")
+    if (request.options.number("nodes") or 1) > 1:
+        return run_on_nodes(bridge, request)
     secrets = Secrets(answer_on_terminal, sys.stdin.isatty).read(request.options)
     datasets = describe_datasets(request.options)
     job_id = make_identifier("j")
     earlier = request.options.text("resume")
-    resumed = resume_job(bridge, earlier, _agrees, request.options.text("store")) if earlier else None
+    resumed = resume_job(bridge, earlier, agree_on_terminal, request.options.text("store")) if earlier else None
     training = read_training(request.options, resumed, job_id, bridge.engine.directory)
     options = add_files(request.options, resumed)
     name = request.options.text("session") or f"{script.name} {job_id}"
@@ -107,7 +103,7 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     except JobError:
         row = bridge.engine.store.find_job(job_id)
         if row and row.state is JobState.CANCELLED:  # it never began: nothing that it has made keeps its machine
-            end_script(bridge, session, time.monotonic() - begun, "")
+            end_script(bridge, session, time.monotonic() - begun)
         raise
     bridge.call(session.finish_fetches())
     tell_notices(session)
@@ -115,31 +111,6 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     session.checkpoints.uploads.wait()
     tell_notices(session)
     return find_status(outcome)
-
-
-def end_script(bridge: Bridge, session: LiveSession, seconds: float, usage: str) -> None:
-    """A script's session ends with it, and its rented machine, of which is said what it took."""
-    tenancy, row = bridge.engine.tenancy, session.row
-    machine = tenancy.find_machine(row) if tenancy.is_rented(row) else None
-    if machine is None:
-        bridge.engine.close_row(row)
-        return
-    cost = render_job_cost(tenancy.fleet, machine, seconds, usage)
-    is_gone = bridge.call(bridge.engine.stop(row))
-    end = "The machine is gone" if is_gone else "The machine is not known to be gone yet: `choline status`"
-    sys.stderr.write(f"choline: {cost}. {end}.\n")
-
-
-def _agrees(question: str) -> bool:
-    return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-
-
-def complete_for_script(spec: SessionSpec, text: str, needs: Sequence[Need]) -> SessionSpec:
-    """What a script says that it needs (PEP 723), else what it and its modules import."""
-    block = read_block(text)
-    if block:
-        return replace(spec, packages=block.packages, version=block.version or spec.version, are_found=False)
-    return replace(spec, packages=find_packages([text, *read_modules(needs)], {}).requirements)
 
 
 def attach(bridge: Bridge, request: VerbRequest) -> int:

@@ -5,8 +5,9 @@ Called by `cli.command`.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,19 @@ def pack(bridge: Bridge, session: LiveSession, needs: Sequence[Need], options: V
     """Send ahead what must go ahead of a script and return the rest. Raises HostError, RequestError."""
     if session.spec is None or session.spec.files is None:
         return Packed({})
+    return send_files(bridge, session, choose_files([*needs, *session.list_fetched()], options), options)
+
+
+def choose_files(needs: Sequence[Need], options: Values) -> Mapping[str, os.stat_result]:
+    """The files that go along; the user is asked about what may. Raises RequestError."""
     consent = _make_consent()
+    return consent.settle(consent.choose(needs, options))
+
+
+def send_files(bridge: Bridge, session: LiveSession, files: Mapping[str, os.stat_result], options: Values) -> Packed:
+    """Have a session get files; what is to go with the job itself is returned. Raises HostError, RequestError."""
     session.served.exclude(options.list("without"))
-    shipment = session.files.sync.plan(consent.settle(consent.choose([*needs, *session.list_fetched()], options)))
+    shipment = session.files.sync.plan(files)
     for trouble in shipment.trouble:
         sys.stderr.write(f"choline: {trouble}.\n")
     return Cargo(shipment=None if shipment.is_empty else shipment).send(bridge, session)

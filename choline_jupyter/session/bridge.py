@@ -57,6 +57,10 @@ class Bridge:
         """Have a function called in the engine's loop; returns at once."""
         self._loop.call_soon_threadsafe(function, *arguments)
 
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Have a coroutine run in the engine's loop; returns at once."""
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
     def _make(self) -> Engine:
         return Engine(self._loop)
 

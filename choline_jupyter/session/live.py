@@ -219,6 +219,10 @@ class LiveSession:
         """A front end's comm message for the kernel."""
         self.connection.send(Type.COMM, {"session": self.row.id, **header}, body)
 
+    def order(self, header: dict[str, Any], body: bytes = b"") -> None:
+        """What a node of a script on several machines is to do; sent again after a cut, so it has a number."""
+        self._keep(self._hear(self.connection.ask(Type.COMM, {"session": self.row.id, **header}, body)))
+
     async def finish_fetches(self) -> None:
         """Return when all that jobs have announced so far is home, or cannot be."""
         while self._fetches:

@@ -1,0 +1,164 @@
+"""`choline SCRIPT --nodes N`: a script on several machines, their output in one stream.
+
+Called by `cli.command`. The engine's thread does the work; this one writes what comes and hears Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from choline_jupyter.capture.foresight import Need
+from choline_jupyter.cli.files import choose_files, list_needs, send_files
+from choline_jupyter.cli.node_screen import NodeScreen
+from choline_jupyter.cli.script import agree_on_terminal, complete_for_script, end_script
+from choline_jupyter.errors import RequestError
+from choline_jupyter.model.job import JobRow
+from choline_jupyter.model.names import make_identifier
+from choline_jupyter.session.console import answer_on_terminal
+from choline_jupyter.session.datasets import describe_datasets
+from choline_jupyter.session.fetched_files import FetchedFiles
+from choline_jupyter.session.job_record import describe_job
+from choline_jupyter.session.machine import make_spec
+from choline_jupyter.session.nodes.controller import Controller
+from choline_jupyter.session.nodes.crew import Crew
+from choline_jupyter.session.nodes.gathering import Gathering
+from choline_jupyter.session.option_reader import Values
+from choline_jupyter.session.project import find_project
+from choline_jupyter.session.resumption import add_files, read_training, resume_job
+from choline_jupyter.session.secrets import Secrets
+
+if TYPE_CHECKING:
+    from choline_jupyter.session.bridge import Bridge
+    from choline_jupyter.session.live import LiveSession
+    from choline_jupyter.session.options import ScriptRequest
+    from choline_jupyter.session.spec import SessionSpec
+
+MOST = 64
+
+
+def run_on_nodes(bridge: Bridge, request: ScriptRequest) -> int:
+    """Run a script on several machines; its exit status is ours. Raises CholineError."""
+    launch = _Launch(bridge, request)
+    count = request.options.number("nodes") or 1
+    specs = launch.make_specs(count)
+    screen, began = NodeScreen(), time.monotonic()
+    controller = Controller(specs[0].ranks, screen)
+    controller.crew = Crew(bridge.engine, specs, count, launch.send, controller, screen.say)
+    controller.gathering = launch.make_gathering()
+    try:
+        bridge.call(controller.open(), answer_on_terminal)
+        with _hear_signals(bridge, controller):
+            bridge.start(controller.serve())
+            screen.write_all()
+    finally:
+        bridge.call(controller.close())
+        for node in controller.crew.list_all():
+            end_script(bridge, node.session, time.monotonic() - began)
+    if controller.failure:
+        raise controller.failure
+    return controller.code
+
+
+class _Launch:
+    """Makes the sessions' specs, and sends the script to each of them."""
+
+    def __init__(self, bridge: Bridge, request: ScriptRequest) -> None:
+        options = request.options
+        if options.has("detach"):
+            what = "--detach does not go with --nodes: this command is what replaces a lost node."
+            raise RequestError(what, "Leave it in a terminal that stays, as in tmux.")
+        self._bridge, self._script, self._words = bridge, Path(request.script), request.args
+        self._code = self._script.read_text(errors="replace")
+        self._secrets = Secrets(answer_on_terminal, sys.stdin.isatty).read(options)
+        earlier = options.text("resume")
+        resumed = resume_job(bridge, earlier, agree_on_terminal, options.text("store")) if earlier else None
+        self._options = add_files(options, resumed)
+        self.job = make_identifier("j")
+        told = read_training(options, resumed, self.job, bridge.engine.directory)
+        self._datasets = describe_datasets(options)
+        self._training = {"name": self.job, **told, "parts": True}
+        self._files: dict[str, os.stat_result] | None = None
+        self._first: LiveSession | None = None
+        self._needs = list_needs(self._script, self._words)
+
+    def make_specs(self, count: int) -> list[SessionSpec]:
+        """The machines: those that --host names, or as many of what the options ask for. Raises RequestError."""
+        hosts = list(filter(None, (self._options.text("host") or "").split(",")))
+        if count > MOST or (hosts and len(hosts) < count):
+            what = f"--host names {len(hosts)}" if hosts else f"at most {MOST} can be"
+            raise RequestError(f"--nodes {count} needs {count} machines, and {what}.", "As in --host me@one,me@two.")
+        each = [Values({**self._options.items, "host": host}) for host in hosts] or [self._options] * count
+        specs = [self._complete(options, count) for options in each]
+        if any(spec.files is not None for spec in specs):
+            known = FetchedFiles(self._bridge.engine.directory).list_remembered(str(self._script.absolute()))
+            fetched = [Need(path, "folder" if path.is_dir() else "data", "fetched on demand before") for path in known]
+            self._files = dict(choose_files([*self._needs, *fetched], self._options))
+        return specs
+
+    def make_gathering(self) -> Gathering:
+        """What brings the nodes' checkpoints together."""
+        directory = self._bridge.engine.directory
+        inbox = directory / "inbox" / f"nodes-{self.job}"
+        name = str(self._training["name"])
+        return Gathering(find_project(Path.cwd()), inbox, name, self._options.text("keep"), self.describe)
+
+    def describe(self) -> dict[str, Any]:
+        """What stands beside each checkpoint."""
+        session, store = self._first, self._bridge.engine.store
+        assert session
+        return describe_job(store, session.row, session.packages, session.files.sync, self.job)
+
+    async def send(self, session: LiveSession, place: int) -> str:
+        """Have a session run the script; gives the job's id. Raises HostError, RequestError."""
+        name = make_identifier("j")
+        if place == 0 and self._first is None:
+            name, self._first = self.job, session
+        job = JobRow(name, session.row.id, name=self._script.name)
+        packed = await asyncio.to_thread(self._pack, session)
+        header: dict[str, Any] = {
+            "msg_id": job.id, "pull": not self._options.has("no-pull"), "training": self._training, "node": True,
+        }  # fmt: skip
+        session.run(
+            job, self._code, {**header, "secrets": self._secrets, **packed.header, **self._datasets}, packed.extra
+        )
+        return job.id
+
+    def _pack(self, session: LiveSession) -> Any:
+        """In a thread; files are looked at again, as a session may be opened hours later."""
+        files = {path: os.stat(path) for path in self._files or () if os.path.exists(path)}  # noqa: PTH110, PTH116
+        return send_files(self._bridge, session, files, self._options)
+
+    def _complete(self, options: Values, count: int) -> SessionSpec:
+        base = options.text("session") or f"{self._script.name} {self.job}"
+        spec = make_spec(base, options, (str(self._script.absolute()), *self._words))
+        if spec.rent:
+            limits = replace(spec.rent.limits, budget=spec.rent.limits.budget / count)
+            spec = replace(spec, rent=replace(spec.rent, limits=limits))
+        if spec.provider != "local" and spec.are_found:
+            spec = complete_for_script(spec, self._code, self._needs)
+        return spec
+
+
+@contextmanager
+def _hear_signals(bridge: Bridge, controller: Controller) -> Iterator[None]:
+    """Ctrl-C interrupts the script, the second one ends it, as does the terminal's end."""
+    acts: dict[int, Callable[[], None]] = {
+        signal.SIGINT: controller.interrupt,
+        signal.SIGTERM: controller.stop,
+        signal.SIGHUP: controller.stop,
+    }
+    before = {number: signal.signal(number, lambda *_, act=act: bridge.post(act)) for number, act in acts.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

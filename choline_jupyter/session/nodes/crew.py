@@ -1,0 +1,101 @@
+"""The crew: the machines that take part, the spare ones, and those that were lost.
+
+Made by `session.nodes.controller`; in the engine's loop. A lost machine's place is taken by a spare one, or by itself when it
+comes back. A rented machine is not replaced by another: the budget was given for those that there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from choline_jupyter.errors import CholineError, HostError
+from choline_jupyter.session.nodes.node import Listener, Node
+
+if TYPE_CHECKING:
+    from choline_jupyter.session.engine import Engine
+    from choline_jupyter.session.live import LiveSession
+    from choline_jupyter.session.spec import SessionSpec
+
+OPENING = 60.0  # seconds that a spare machine may take to be reached
+
+Launch = Callable[["LiveSession", int], Awaitable[str]]  # sends the job to a session; gives its id
+Say = Callable[[str], None]
+
+
+class Crew:
+    """`specs` are the machines, the first `count` of them to begin with; `nodes` those that take part now, by their places."""
+
+    def __init__(
+        self, engine: Engine, specs: Sequence[SessionSpec], count: int, launch: Launch, listener: Listener, say: Say
+    ) -> None:
+        self._engine, self._launch, self._listener, self._say = engine, launch, listener, say
+        self._first, self._spare = list(specs[:count]), list(specs[count:])
+        self._opened = 0
+        self.nodes: list[Node] = []
+        self.gone: list[Node] = []  # they take part no more
+        self._specs: dict[Node, SessionSpec] = {}
+
+    async def open(self) -> None:
+        """Open all sessions. Raises CholineError when one cannot be."""
+        opening = [self._open(place, spec) for place, spec in enumerate(self._first)]
+        found = await asyncio.gather(*opening, return_exceptions=True)
+        self.nodes = [one for one in found if isinstance(one, Node)]
+        for one in found:
+            if isinstance(one, BaseException):
+                self.gone += self.nodes
+                self.nodes = []
+                raise one
+
+    async def replace(self, lost: Node) -> Node:
+        """Who takes a lost node's place: a spare machine, or the same one, which may still have to come back.
+
+        Raises HostError where there is nobody.
+        """
+        while self._spare:
+            spec = self._spare.pop(0)
+            try:
+                return self._exchange(lost, await asyncio.wait_for(self._open(lost.place, spec), OPENING))
+            except CholineError as error:
+                self._say(f"the spare machine {spec.machine} cannot be used: {error}")
+            except asyncio.TimeoutError:
+                self._say(f"the spare machine {spec.machine} does not answer")
+        if self._specs[lost].rent:
+            raise HostError(
+                f"{lost.machine} is lost.", "Run it again with --resume: it goes on from its last checkpoint."
+            )
+        return lost
+
+    async def renew(self, node: Node) -> Node:
+        """Another session on a node's machine, which has lost the one that it had. Raises CholineError."""
+        return self._exchange(node, await self._open(node.place, self._specs[node]))
+
+    def list_all(self) -> list[Node]:
+        """Every node that there was."""
+        return [*self.nodes, *self.gone]
+
+    def name(self, node: Node) -> str:
+        """For messages."""
+        return f"node {node.place} ({node.machine})"
+
+    def _exchange(self, old: Node, new: Node) -> Node:
+        self.nodes[self.nodes.index(old)] = new
+        self.gone.append(old)
+        return new
+
+    async def _open(self, place: int, spec: SessionSpec) -> Node:
+        self._opened += 1
+        again = f" ({self._opened})" if self._opened > len(self._first) else ""
+        session = await self._engine.open(replace(spec, name=f"{spec.name} node {place}{again}"))
+        try:
+            job = await self._launch(session, place)
+        except BaseException:
+            with suppress(CholineError):
+                await session.stop()
+            raise
+        node = Node(place, session, job, self._listener, asyncio.get_running_loop().time)
+        self._specs[node] = spec
+        return node

@@ -1,0 +1,71 @@
+"""A small training of a script on several nodes: FSDP2, a checkpoint of all ranks at every second step, the newest one resumed.
+
+Run by choline, started by the tests of this folder. What it learns depends on the step alone, so any number of ranks that divides
+8 comes to the same losses.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.fsdp import fully_shard
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--steps", type=int, default=8)
+parser.add_argument("--kill", default="")  # RANK:STEP, in the first attempt
+parser.add_argument("--fail", type=int, default=-1)  # a rank
+parser.add_argument("--wait", default="")  # a file that says that the others may go on from step 5
+options = parser.parse_args()
+
+dist.init_process_group("gloo")
+rank, world = dist.get_rank(), dist.get_world_size()
+attempt = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+torch.manual_seed(7)
+model = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1))
+fully_shard(model)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+
+
+def find_newest():
+    """The step of the newest checkpoint that is whole, -1 for none."""
+    return max((int(path.parent.name) for path in Path("saved").glob("*/.metadata")), default=-1)
+
+
+def exchange(load):
+    """Save, or load what was saved."""
+    weights, moments = get_state_dict(model, optimizer)
+    state = {"weights": weights, "moments": moments}
+    if load:
+        dcp.load(state, checkpoint_id=f"saved/{first - 1:04d}")
+        set_state_dict(model, optimizer, model_state_dict=state["weights"], optim_state_dict=state["moments"])
+    else:
+        dcp.save(state, checkpoint_id=f"saved/{step:04d}")
+
+
+first = find_newest() + 1
+if first:
+    exchange(load=True)
+print(f"rank {rank} of {world} attempt {attempt} begins at {first}", flush=True)
+for step in range(first, options.steps):
+    generator = torch.Generator().manual_seed(step)
+    x, y = torch.randn(8, 16, generator=generator), torch.randn(8, 1, generator=generator)
+    loss = torch.nn.functional.mse_loss(model(x.chunk(world)[rank]), y.chunk(world)[rank])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    mean = loss.detach().clone()
+    dist.all_reduce(mean)
+    if rank == options.fail and step == 3:
+        raise ValueError("boom")
+    if attempt == 0 and options.kill == f"{rank}:{step}":
+        os.kill(os.getpid(), 9)
+    print(f"step {step} loss {(mean / world).item().hex()}", flush=True)
+    if step % 2:
+        exchange(load=False)
+    while options.wait and attempt == 0 and step == 5 and not Path(options.wait).exists():
+        time.sleep(0.02)
