@@ -211,6 +211,8 @@ class TrainingFeed:
                     self._announce_sighting(sighting)
                 for part in self._parts.look(written) if self._parts else ():
                     self._append(Kind.STATE, self._job, part)
+                    if self._workspace and part["path"].endswith((".distcp", ".metadata")):
+                        self._workspace.gathered.add(part["path"])
 
     def _announce_sighting(self, sighting: Sighting) -> None:
         at = sighting.copy.stat().st_mtime

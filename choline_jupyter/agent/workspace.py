@@ -59,6 +59,7 @@ class Workspace:
         self._scan = Scan()
         self._fetched = FetchedLog(index.with_name("fetched.jsonl"))
         self.arrived: set[str] = set()  # files that the last job brought
+        self.gathered: set[str] = set()  # parts of checkpoints that several nodes write
         self.apart = ""  # the folder below the project, with a slash, whose files are told of by others
         self.unplaced: list[str] = []  # and those of them that could not be put in place
         # root -> path -> [digest, *signature]; without a digest what was there before us
@@ -106,7 +107,7 @@ class Workspace:
         changes: list[Change] = []
         for path, status in _walk(self.root, self._shown):
             seen.add(path)
-            if self.apart and path.startswith(self.apart):
+            if path in self.gathered or (self.apart and path.startswith(self.apart)):
                 known[path] = ["", *sign(status)]  # nor are they news to a later job
                 continue
             if len(changes) < _MOST and known.get(path, [""])[1:] != list(sign(status)):
@@ -114,7 +115,7 @@ class Workspace:
         removed = [path for path in known if path not in seen]
         for path in removed:
             del known[path]
-        if changes or removed or self.apart:
+        if changes or removed or self.apart or self.gathered:
             self._save()
         return changes, removed
 

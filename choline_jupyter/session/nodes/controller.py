@@ -60,7 +60,7 @@ class Controller:
         self._ranks, self._window, self._patience = ranks, window, patience or Patience()
         self._news: asyncio.Event
         self._attempt = self._stale = self._marks = 0
-        self._is_running = self._is_interrupted = self._is_closed = False
+        self._is_running = self._is_interrupted = self._is_stopped = self._is_closed = False
         self._task: asyncio.Task[int] | None = None
         self.code, self.failure = 1, None  # type: int, CholineError | None
 
@@ -86,6 +86,7 @@ class Controller:
 
     def stop(self) -> None:
         """End it everywhere."""
+        self._is_stopped = True
         if self._task:
             self._task.cancel()
 
@@ -306,6 +307,9 @@ class Controller:
 
     async def _rest(self) -> None:
         """Until something has changed, or it is time to look at the connections."""
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._news.wait(), _LOOK)
+        if self._is_stopped:
+            raise asyncio.CancelledError  # one that comes with news can get lost
+        look = asyncio.get_running_loop().call_later(_LOOK, self._news.set)
+        await self._news.wait()
+        look.cancel()
         self._news.clear()

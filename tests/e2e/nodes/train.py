@@ -8,10 +8,11 @@ import argparse
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint import load, save
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.fsdp import fully_shard
 
@@ -31,32 +32,29 @@ fully_shard(model)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
 
 
-def find_newest():
+def find_newest() -> int:
     """The step of the newest checkpoint that is whole, -1 for none."""
     return max((int(path.parent.name) for path in Path("saved").glob("*/.metadata")), default=-1)
 
 
-def exchange(load):
-    """Save, or load what was saved."""
+def find_state() -> dict[str, Any]:
+    """What a checkpoint holds."""
     weights, moments = get_state_dict(model, optimizer)
-    state = {"weights": weights, "moments": moments}
-    if load:
-        dcp.load(state, checkpoint_id=f"saved/{first - 1:04d}")
-        set_state_dict(model, optimizer, model_state_dict=state["weights"], optim_state_dict=state["moments"])
-    else:
-        dcp.save(state, checkpoint_id=f"saved/{step:04d}")
+    return {"weights": weights, "moments": moments}
 
 
 first = find_newest() + 1
 if first:
-    exchange(load=True)
+    state = find_state()
+    load(state, checkpoint_id=f"saved/{first - 1:04d}")
+    set_state_dict(model, optimizer, model_state_dict=state["weights"], optim_state_dict=state["moments"])
 print(f"rank {rank} of {world} attempt {attempt} begins at {first}", flush=True)
 for step in range(first, options.steps):
     generator = torch.Generator().manual_seed(step)
     x, y = torch.randn(8, 16, generator=generator), torch.randn(8, 1, generator=generator)
     loss = torch.nn.functional.mse_loss(model(x.chunk(world)[rank]), y.chunk(world)[rank])
     optimizer.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     mean = loss.detach().clone()
     dist.all_reduce(mean)
@@ -64,8 +62,8 @@ for step in range(first, options.steps):
         raise ValueError("boom")
     if attempt == 0 and options.kill == f"{rank}:{step}":
         os.kill(os.getpid(), 9)
-    print(f"step {step} loss {(mean / world).item().hex()}", flush=True)
+    print(f"step {step} loss {float(mean / world).hex()}", flush=True)
     if step % 2:
-        exchange(load=False)
+        save(find_state(), checkpoint_id=f"saved/{step:04d}")
     while options.wait and attempt == 0 and step == 5 and not Path(options.wait).exists():
         time.sleep(0.02)

@@ -70,16 +70,20 @@ while data := end.recv(65536):
 class Server:
     """One sshd; `start` and `stop` may be called again, also with another host key (`use_key`).
 
-    `name` is the address that it listens at, in a network namespace if one is named.
+    `name` is the address that it listens at, in a network namespace if one is named; there the folder `hidden` is an empty one.
     """
 
-    def __init__(self, settings: str = "", name: str = "127.0.0.1", namespace: str = "") -> None:
+    def __init__(
+        self, settings: str = "", name: str = "127.0.0.1", namespace: str = "", hidden: Path | None = None
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chs-"))
         self.home = self.folder / "home"
         self.home.mkdir()
         self.client = self.folder / "client"
         [self.port] = find_ports(1)
         self.name, self._enter = name, ["ip", "netns", "exec", namespace] if namespace else []
+        if hidden:
+            self._enter += ["sh", "-c", 'mount -t tmpfs tmpfs "$0" && exec "$@"', str(hidden)]
         self.address = f"{getpass.getuser()}@{name}:{self.port}"
         self._settings, self._key = settings, "host_key"
         for key in ("host_key", "other_key", "id"):
