@@ -68,7 +68,7 @@ bench: $(DEV_READY)
 	$(BIN)/python -m pytest -m bench -s --timeout=1800 $(BENCH)
 
 faults: $(DEV_READY)
-	$(BIN)/python -m pytest -m faults --timeout=600 tests/faults
+	$(BIN)/python -m pytest -m faults --timeout=600 tests/faults tests/e2e/ranks
 
 format: $(DEV_READY)
 	$(BIN)/ruff check --fix .

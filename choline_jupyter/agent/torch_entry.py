@@ -77,6 +77,11 @@ def _has_ended(folder: str) -> bool:
     return any(attempts.count(attempt) == int(os.environ["LOCAL_WORLD_SIZE"]) for attempt in attempts)
 
 
+def _has_gone_ahead(folder: str, attempt: str) -> bool:
+    """Whether a rank has come to its end while others wait for it: once that may be chance, the second time it is the script."""
+    return any(name.startswith("done-%s-" % attempt) for name in os.listdir(folder))
+
+
 def _fail(
     folder: str, rank: str, attempt: str, error: Optional[Exception], code: int, *, is_one_of_many: bool = False
 ) -> None:
@@ -92,12 +97,13 @@ def _fail(
         sys.stderr.write("choline: rank %s has lost the others\n" % rank if brief else shown)
     lost = is_bereft(name, text)
     fact = {"rank": int(rank), "at": time.time(), "ename": name, "evalue": text[:2000], "traceback": shown[-20000:]}
+    fact["attempt"] = attempt
     fact["is_shown"] = os.environ["LOCAL_RANK"] == "0"
     _write(
         os.path.join(folder, "error-%s-%s.json" % (attempt, rank)), json.dumps({**fact, "bereft": lost, "code": code})
     )
     sys.stderr.flush()
-    if not lost:
+    if not lost or (int(attempt) and _has_gone_ahead(folder, attempt)):
         os.kill(os.getppid(), signal.SIGTERM)
     os._exit(code if 0 < code < 256 else 1)  # threads of a broken group would keep it from ending
 

@@ -56,10 +56,10 @@ class TorchScript:
             return 0, ""
         cause = self.find_cause()
         if cause is None:
-            return code, "choline: torchrun ended with status %d: %s\n" % (code, self.read_last_words())
-        said = "" if cause["is_shown"] else cause["traceback"]
+            return code, self._explain_end(code)
+        said = "" if cause.get("is_shown") else cause["traceback"]
         head = "choline: rank %(rank)d failed first: %(ename)s: %(evalue)s\n" % cause
-        return int(cause["code"]) or code, said + head + self._name_logs()
+        return int(cause["code"]) or code, said + head + self._tell_ended(cause) + self._name_logs()
 
     def has_succeeded(self, code: int) -> bool:
         """Whether the script has come to its end, whatever torchrun says."""
@@ -78,6 +78,22 @@ class TorchScript:
             fact = json.loads(path.read_text())
             found.append((fact["bereft"], fact["at"], fact))
         return min(found, key=lambda one: one[:2])[2] if found else None
+
+    def _explain_end(self, code: int) -> str:
+        words = self.read_last_words()
+        if "No module named 'torch'" in words:
+            return "choline: torch is missing: a script on several ranks runs through its torchrun.\n"
+        return "choline: torchrun ended with status %d: %s\n" % (code, words)
+
+    def _tell_ended(self, cause: dict[str, Any]) -> str:
+        """A rank that has come to the script's end is not there any more for those that still wait for it."""
+        ended = sorted(path.name.split("-")[2] for path in self._folder.glob("done-%s-*" % cause.get("attempt")))
+        if not cause["bereft"] or not ended:
+            return ""
+        form = (
+            "choline: rank %s had come to the script's end, and others still waited for it (an uneven last batch?).\n"
+        )
+        return form % ", ".join(ended)
 
     def _name_logs(self) -> str:
         return (

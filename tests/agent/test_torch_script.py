@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+from choline_jupyter.agent.torch_entry import GROUP
 from choline_jupyter.agent.torch_script import TorchScript
 
 
 def leave_error(folder: Path, rank: int, at: float, attempt: int = 0, **fact: Any) -> None:
     whole = {
+        "attempt": str(attempt),
         "rank": rank,
         "at": at,
         "ename": "E",
@@ -64,3 +68,34 @@ def test_torchruns_last_words_where_nothing_else_is_known(tmp_path: Path) -> Non
     script = TorchScript(tmp_path, 2)
     script.log.write_text("a\nNo module named torch\n\n")
     assert script.conclude(1) == (1, "choline: torchrun ended with status 1: No module named torch\n")
+
+
+def test_missing_torch_is_said(tmp_path: Path) -> None:
+    """By an interpreter without any packages."""
+    script = TorchScript(tmp_path, 2)
+    python, *words = script.make_command(sys.executable, ["/a b/train.py"])
+    with script.log.open("wb") as log:
+        code = subprocess.run([python, "-S", "-I", *words], stderr=log, check=False).returncode
+    assert script.conclude(code) == (
+        1, "choline: torch is missing: a script on several ranks runs through its torchrun.\n",
+    )  # fmt: skip
+
+
+def test_rank_that_had_ended_is_named(tmp_path: Path) -> None:
+    script = TorchScript(tmp_path, 3)
+    leave_error(tmp_path, 0, 1.0, bereft=True, is_shown=True, attempt=2)
+    (tmp_path / "ranks" / "done-2-1").touch()
+    said = script.conclude(1)[1]
+    assert "rank 0 failed first: E: v\n" in said
+    assert "rank 1 had come to the script's end, and others still waited for it" in said
+
+
+def test_one_of_several_nodes_is_not_started_again_by_torchrun(tmp_path: Path) -> None:
+    group = {"attempt": 3, "node": 1, "nodes": 2, "first": 4, "world": 8, "address": "10.0.0.1", "port": 29}
+    script = TorchScript(tmp_path, 4, group)
+    command = script.make_command("python", ["train.py"])
+    assert command[command.index("--max-restarts") + 1] == "0"
+    environment: dict[str, str] = {}
+    script.mark_environment(environment)
+    assert json.loads(environment[GROUP]) == group
+    assert "GLOO_SOCKET_IFNAME" not in environment

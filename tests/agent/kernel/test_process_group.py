@@ -8,10 +8,13 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from choline_jupyter.agent.journal import JournalReader, JournalWriter
-from choline_jupyter.agent.kernel.process_group import make_environment
+from choline_jupyter.agent.kernel.process_group import ProcessGroup, make_environment
 from choline_jupyter.agent.kernel.telemetry import Telemetry, _is_told
 from choline_jupyter.agent.kernel.whereabouts import Whereabouts
 from choline_jupyter.model.event import Event, Kind, Series
@@ -32,6 +35,19 @@ def test_ranks_without_torch_are_plain_python(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PLAIN, str(tmp_path)]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert json.loads(found) == ["", -1, False]
+
+
+@pytest.mark.parametrize(("gpus", "backend"), [(0, "gloo"), (1, "gloo"), (2, "cpu:gloo,cuda:nccl")])
+def test_more_ranks_than_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gpus: int, backend: str
+) -> None:
+    """What torch says of GPUs stands in for GPUs."""
+    cuda = SimpleNamespace(is_available=lambda: gpus > 0, device_count=lambda: gpus, set_device=lambda number: None)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    group = ProcessGroup(0, 2, tmp_path, lambda: None)
+    assert group._choose_backend() == backend
+    told = "choline: 2 ranks and GPUs for 1: NCCL wants one each, so their process group is gloo's.\n"
+    assert capsys.readouterr().err == (told if gpus == 1 else "")
 
 
 def test_launchers_variables() -> None:

@@ -16,6 +16,13 @@ def test_launchers_variables(kernel: DrivenKernel) -> None:
     assert run.read() == "0 0 2 2 127.0.0.1 True\n[1] 1 1 2 2 127.0.0.1 True\n"
 
 
+def test_cuda_is_untouched_where_ranks_begin(kernel: DrivenKernel) -> None:
+    """They are forks: what their server had initialised would be of no use to them."""
+    run = kernel.run("%%choline\nimport torch\ntorch.cuda.is_initialized(), torch.cuda._is_in_bad_fork()")
+    assert run.read_result() == "(False, False)"
+    assert "[1]" not in run.read()
+
+
 def test_collective_without_setting_up(kernel: DrivenKernel) -> None:
     run = kernel.run("%%choline\ny = torch.tensor([RANK + 1.0]); dist.all_reduce(y); y.item()")
     assert run.read_result() == "3.0"

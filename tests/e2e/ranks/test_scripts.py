@@ -30,6 +30,10 @@ for step in range(4):
     weight -= gradient
     if step == 2 and rank == 1 and options.fail == "raise":
         raise ValueError("boom")
+    if step == 2 and rank == 1 and options.fail == "exit":
+        sys.exit(3)
+    if step == 2 and rank == 1 and options.fail == "end":
+        sys.exit()
     if step == 2 and rank == 1 and options.fail == "kill" and attempt == 0:
         os.kill(os.getpid(), 9)
 print("rank", rank, "log", options.log, "attempt", attempt, "weight", weight.item().hex(), flush=True)
@@ -75,4 +79,19 @@ def test_rank_that_fails_is_named_and_not_tried_again(isolation: Isolation) -> N
     assert 'raise ValueError("boom")' in failed.stderr
     assert "choline: rank 1 failed first: ValueError: boom\n" in failed.stderr
     assert failed.stdout == ""
+    assert not [process for process in isolation.find_processes() if "entry.py" in " ".join(process.cmdline())]
+
+
+def test_exit_status_of_a_rank_is_the_scripts(isolation: Isolation) -> None:
+    failed = run(isolation, "--fail", "exit")
+    assert failed.returncode == 3
+    assert "choline: rank 1 failed first: SystemExit: 3\n" in failed.stderr
+
+
+@pytest.mark.faults
+def test_rank_that_is_done_before_the_others_is_named(isolation: Isolation) -> None:
+    """An uneven last batch."""
+    failed = run(isolation, "--fail", "end")
+    assert failed.returncode == 1
+    assert "choline: rank 1 had come to the script's end, and others still waited for it" in failed.stderr
     assert not [process for process in isolation.find_processes() if "entry.py" in " ".join(process.cmdline())]
