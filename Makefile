@@ -10,6 +10,8 @@ PYTEST_ARGS ?=
 # The official vastai package pins cryptography and pillow to one release each: it has an environment of its own, which
 # finds everything else in .venv.
 VAST_VENV ?= .venv-vast
+# Accelerate and Lightning, whose users' scripts are run as they are; nothing of ours depends on them.
+FRAMEWORKS_VENV ?= .venv-frameworks
 
 BIN := $(VENV)/bin
 # npm, jupyter-builder and the choline command are found here first; no Node.js is needed on the machine.
@@ -19,6 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DEMO_READY := $(VENV)/.demo-ready
 DEV_READY := $(VENV)/.dev-ready
 VAST_READY := $(VAST_VENV)/.ready
+FRAMEWORKS_READY := $(FRAMEWORKS_VENV)/.ready
 FRONT_END := package.json package-lock.json tsconfig.json \
 	$(shell find labextension/src labextension/style -type f -not -path '*/__tests__/*')
 
@@ -28,7 +31,7 @@ QUICKSTART := notebooks/quickstart.ipynb
 EXECUTED := notebooks/quickstart.executed.ipynb
 
 .NOTPARALLEL:
-.PHONY: demo lab test lint types jest vast unit system fakes bench faults format clean
+.PHONY: demo lab test lint types jest vast unit system fakes bench faults frameworks format clean
 
 demo: $(DEMO_READY)
 	$(BIN)/python notebooks/execute.py $(QUICKSTART) $(EXECUTED)
@@ -70,6 +73,9 @@ bench: $(DEV_READY)
 faults: $(DEV_READY)
 	$(BIN)/python -m pytest -m faults --timeout=600 tests/faults tests/e2e/ranks
 
+frameworks: $(FRAMEWORKS_READY)
+	$(FRAMEWORKS_VENV)/bin/python -m pytest -m frameworks tests/e2e/frameworks
+
 format: $(DEV_READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -77,7 +83,8 @@ format: $(DEV_READY)
 clean:
 	rm -rf build dist node_modules labextension/lib labextension/tsconfig.tsbuildinfo choline_jupyter/labextension \
 		choline_jupyter/preload/*.so \
-		.hypothesis .mypy_cache .pytest_cache .ruff_cache $(EXECUTED) $(DEMO_READY) $(DEV_READY) $(VAST_READY)
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache $(EXECUTED) $(DEMO_READY) $(DEV_READY) $(VAST_READY) \
+		$(FRAMEWORKS_READY)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -97,6 +104,13 @@ $(VAST_READY): $(DEV_READY)
 	sed -nE 's/^(vast|oracle) = \["(.*)"\]$$/\2/p' pyproject.toml | sed 's/", "/"/g' | tr '"\n' '\0\0' | xargs -0 $(VAST_VENV)/bin/python -m pip install
 	packages() { "$$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }; \
 	echo "import site; site.addsitedir('$$(packages $(BIN)/python)')" > "$$(packages $(VAST_VENV)/bin/python)/zz-choline.pth"
+	@touch $@
+
+$(FRAMEWORKS_READY): $(DEV_READY)
+	$(BIN)/python -m venv $(FRAMEWORKS_VENV)
+	packages() { "$$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }; \
+	echo "import site; site.addsitedir('$$(packages $(BIN)/python)')" > "$$(packages $(FRAMEWORKS_VENV)/bin/python)/zz-choline.pth"
+	$(FRAMEWORKS_VENV)/bin/python -m pip install accelerate lightning
 	@touch $@
 
 node_modules/.package-lock.json: package-lock.json | $(DEV_READY)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.kernels import driven_kernel
 from tests.e2e.kernels.driven_kernel import DrivenKernel
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.pair import LOAD
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 PROGRAM = """
 import os
@@ -67,11 +68,13 @@ def resume(kind):
 def kernel(isolation: Isolation) -> Iterator[DrivenKernel]:
     """A kernel in a project with the program."""
     (isolation.folder / "program.py").write_text(PROGRAM)
-    made = DrivenKernel(isolation)
-    made.run(LOAD)
-    yield made
-    made.run("%choline stop --all --yes")
-    made.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driven_kernel, "PATIENCE", 250.0)  # four ranks import FSDP, which takes seconds of processor each
+        made = DrivenKernel(isolation)
+        made.run(LOAD)
+        yield made
+        made.run("%choline stop --all --yes")
+        made.close()
 
 
 @pytest.fixture(scope="module")
