@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import time
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from choline_jupyter.session.spec import SessionSpec
 
 MOST = 64
+_WEEK = 7 * 86400.0
 
 
 def run_on_nodes(bridge: Bridge, request: ScriptRequest) -> int:
@@ -108,6 +110,7 @@ class _Launch:
         """What brings the nodes' checkpoints together."""
         directory = self._bridge.engine.directory
         inbox = directory / "inbox" / f"nodes-{self.job}"
+        forget_old(inbox.parent)
         name = str(self._training["name"])
         return Gathering(find_project(Path.cwd()), inbox, name, self._options.text("keep"), self.describe)
 
@@ -146,6 +149,13 @@ class _Launch:
         if spec.provider != "local" and spec.are_found:
             spec = complete_for_script(spec, self._code, self._needs)
         return spec
+
+
+def forget_old(inbox: Path) -> None:
+    """Remove what commands that were killed have left of other jobs."""
+    for folder in inbox.glob("nodes-*"):
+        if folder.stat().st_mtime < time.time() - _WEEK:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
