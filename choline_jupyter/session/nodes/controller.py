@@ -218,7 +218,7 @@ class Controller:
     def _tell_fault(self, node: Node, cause: Facts) -> int:
         """Which rank has failed first, with its traceback unless it has been shown."""
         head = "rank {rank} failed first: {ename}: {evalue}".format(**cause)
-        shown = "" if cause["is_shown"] else "\n" + str(cause["traceback"]).rstrip()
+        shown = "" if cause["is_shown"] else "\n" + str(cause["traceback"])
         self._window.say(f"{self.crew.name(node)}: {head}{shown}")
         return int(cause["code"]) or 1
 
