@@ -58,7 +58,7 @@ class Crew:
         while self._spare:
             spec = self._spare.pop(0)
             try:
-                return self._exchange(lost, await asyncio.wait_for(self._open(lost.place, spec), OPENING))
+                return self._exchange(lost, await self._open(lost.place, spec, OPENING))
             except CholineError as error:
                 self._say(f"the spare machine {spec.machine} cannot be used: {error}")
             except asyncio.TimeoutError:
@@ -86,10 +86,11 @@ class Crew:
         self.gone.append(old)
         return new
 
-    async def _open(self, place: int, spec: SessionSpec) -> Node:
+    async def _open(self, place: int, spec: SessionSpec, patience: float | None = None) -> Node:
         self._opened += 1
         again = f" ({self._opened})" if self._opened > len(self._first) else ""
-        session = await self._engine.open(replace(spec, name=f"{spec.name} node {place}{again}"))
+        named = replace(spec, name=f"{spec.name} node {place}{again}")
+        session = await asyncio.wait_for(self._engine.open(named), patience)
         try:
             job = await self._launch(session, place)
         except BaseException:

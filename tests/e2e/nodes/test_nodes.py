@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.losses.agent_processes import wait_until
 from tests.e2e.nodes.rack import Command, Rack, copy_script, list_leftovers
+from tests.namespaces import needs_namespaces
 from tests.net.segment import require_segment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
@@ -62,6 +63,21 @@ def test_command_that_is_killed_leaves_the_training_to_itself(isolation: Isolati
     (isolation.folder / "go").touch()
     wait_until(lambda: Path(isolation.folder, "saved/0007/.metadata").exists())
     wait_until(lambda: list_leftovers(isolation) == [])
+
+
+@needs_namespaces
+def test_killed_rank_goes_on_from_what_both_nodes_have_saved(isolation: Isolation) -> None:
+    """In sessions that share no files each node has written a half of every checkpoint."""
+    command = Command([*NODES, "--isolated", "--", "--steps", "6", "--kill", "1:4"], isolation)
+    assert command.finish() == 0, "".join(command.lines)
+    assert command.find("[node 1] rank 1 of 2 attempt 1 begins at") == ["4"]
+    assert command.find("[node 0] step")[-1] == command.find("[node 1] step")[-1]
+    notes = sorted(isolation.folder.glob("checkpoints/*/*.json"))
+    assert [note.stem.partition("-")[2] for note in notes] == ["0001", "0003", "0005"]
+    assert sorted(path.name for path in notes[-1].with_suffix("").iterdir()) == [
+        ".metadata", "__0_0.distcp", "__1_0.distcp",
+    ]  # fmt: skip
+    assert not (isolation.folder / "saved").exists()
 
 
 @pytest.fixture
