@@ -8,15 +8,15 @@ what is to be done, the job ends as its last attempt did: a machine does not wai
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Optional
 
 from choline_jupyter.agent.meeting import Meeting, list_addresses, reach
 from choline_jupyter.agent.workspace import Workspace
-from choline_jupyter.store.entry import EntryError, read_entry
+from choline_jupyter.store.entry import EntryError, check_path
 
 PATIENCE = 600.0  # seconds
 _PROBE = "import importlib.metadata as m, platform; print(platform.python_version(), m.version('torch'))"
@@ -80,15 +80,10 @@ class Node:
     def clear(self, workspace: Workspace, order: Mapping[str, Any]) -> None:
         """Remove files of checkpoints that did not become whole, or are older than those that come."""
         for path in order.get("remove") or ():
-            try:
-                entry = read_entry([str(path), "folder", 0o755, 0, "", "", 0])
-            except EntryError:
-                continue
-            target = os.path.join(workspace.root, entry.path)
-            if os.path.isdir(target) and not os.path.islink(target):
-                shutil.rmtree(target, ignore_errors=True)
-            elif os.path.lexists(target):
+            with suppress(OSError, EntryError):
+                target = os.path.join(workspace.root, check_path(str(path)))
                 os.unlink(target)
+                os.rmdir(os.path.dirname(target))  # unless something else is in it
 
     def find_patience(self) -> float:
         """Seconds until nobody is waited for any more."""

@@ -33,7 +33,7 @@ _GRACE = 10.0  # for a script that was interrupted
 class Patience:
     """Seconds: until a machine that is not heard is lost, until it must have come back, until it must have ended something."""
 
-    def __init__(self, silence: float = 20.0, back: float = 300.0, end: float = 30.0) -> None:
+    def __init__(self, silence: float = 45.0, back: float = 300.0, end: float = 30.0) -> None:
         self.silence, self.back, self.end = silence, back, end
 
 

@@ -34,6 +34,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _LARGEST = 64 << 20  # bytes of a `.metadata`
 _FOLDERS, _FILES = 2, 8  # whole ones that a machine that comes anew is given
 _METADATA = ".metadata"
+_ODD, _NAME = re.compile(r"[^A-Za-z0-9_.+=@-]"), 150  # what a kept checkpoint's name does not have
 
 Files = dict[str, Part]  # by path below the project
 
@@ -99,17 +100,13 @@ class Gathering:
 
     def find_lack(self, node: Node) -> tuple[list[str], Files]:
         """What has to go from a node, and what has to come, so that it has what all have."""
-        remove = {_find_folder(path) for path in node.files if _is_of_folder(path)} - self._ever_whole
-        lacking: Files = {}
-        for folder, files in self._folders.items():
-            if any(node.files.get(path) != part.digest for path, part in files.items()):
-                remove.add(folder)
-                lacking.update(files)
-        for path, part in self._files.items():
-            if node.files.get(path) != part.digest:
-                remove.add(path)
-                lacking[path] = part
+        lacking = {path: part for path, part in self.list_files().items() if node.files.get(path) != part.digest}
+        remove = {path for path in node.files if path in lacking or self._is_torn(path)}
         return sorted(remove), lacking
+
+    def _is_torn(self, path: str) -> bool:
+        """Whether it is a part of something that did not become whole."""
+        return _is_of_folder(path) and _find_folder(path) not in self._ever_whole
 
     def find_piece(self, part: Part) -> Path:
         """Where a part's bytes are."""
@@ -132,8 +129,10 @@ class Gathering:
                 continue
             self._versions.setdefault(announced.path, []).append(announced.part)
             async with self._turn:
-                with suppress(OSError):
+                try:
                     await asyncio.to_thread(self._look, announced.path)
+                except (OSError, ValueError, EntryError) as error:
+                    self.notices.append(f"{announced.path} could not be kept ({error})")
 
     async def _fetch(self, announced: _Announced) -> None:
         target = self.find_piece(announced.part)
@@ -178,7 +177,7 @@ class Gathering:
     def _commit(self, source: str, files: Files) -> None:
         """Keep it at home, its record last."""
         self.count += 1
-        name = f"{self.count:06d}-{Path(source).name}"
+        name = f"{self.count:06d}-{_ODD.sub('_', Path(source).name)[:_NAME]}"
         is_folder = _METADATA in {Path(path).name for path in files}
         told = [[Path(path).name if is_folder else "", part.size, part.digest] for path, part in files.items()]
         fact = {"name": name, "folder": self._job, "files": told, "made": "seen", "source": source, "at": time.time()}

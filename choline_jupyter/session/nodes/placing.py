@@ -33,8 +33,8 @@ async def place_files(node: Node, gathering: Gathering) -> int:
     for number, group in enumerate(groups):
         told, data = await asyncio.to_thread(_pack, node, gathering, group)
         node.tell("place", told + data, files=len(told), remove=remove if number == 0 else [])
-    gone = tuple(f"{path}/" for path in remove)
-    node.files = {path: digest for path, digest in node.files.items() if not path.startswith(gone)}
+    for path in remove:
+        del node.files[path]
     node.files.update({path: part.digest for path, part in lacking.items()})
     return len(lacking)
 

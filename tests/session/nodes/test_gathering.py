@@ -106,8 +106,8 @@ def test_it_is_whole_when_the_last_part_is_here_in_any_order(world: World) -> No
 def test_what_did_not_become_whole_goes_and_the_last_whole_one_comes(world: World) -> None:
     world.tell(*world.save(1))
     world.tell(*world.save(3)[:1])
-    assert world.find_lack(world.one) == (["saved/1", "saved/3"], list_parts(1))
-    assert world.find_lack(Machine("new")) == (["saved/1"], list_parts(1))
+    assert world.find_lack(world.one) == (["saved/3/__0_0.distcp"], ["saved/1/__1_0.distcp"])
+    assert world.find_lack(Machine("new")) == ([], list_parts(1))
 
 
 def test_who_has_all_lacks_nothing(world: World) -> None:
@@ -121,6 +121,7 @@ def test_directory_that_is_written_again_is_whole_only_in_one_version(world: Wor
     world.tell(*world.save(1, "first"))
     again = world.save(1, "again")
     world.tell(*again[:1])
+    assert world.find_lack(world.one) == (["saved/1/__0_0.distcp"], ["saved/1/__0_0.distcp", "saved/1/__1_0.distcp"])
     first = world.gathering.list_files()["saved/1/__0_0.distcp"]
     assert world.gathering.find_piece(first).read_bytes() == b"a1first"
     world.tell(*again[1:])
@@ -155,7 +156,9 @@ def test_single_files_are_whole_by_themselves(world: World) -> None:
     world.tell((world.one, world.one.write("model.pt", b"one")))
     world.tell((world.one, world.one.write("model.pt", b"two")))
     assert world.gathering.find_piece(world.gathering.list_files()["model.pt"]).read_bytes() == b"two"
-    assert world.find_lack(Machine("new")) == (["model.pt"], ["model.pt"])
+    assert world.find_lack(Machine("new")) == ([], ["model.pt"])
+    world.two.files["model.pt"] = "another one"
+    assert world.find_lack(world.two) == (["model.pt"], ["model.pt"])
 
 
 def test_file_that_changes_before_it_is_fetched_is_left_to_the_next_announcement(world: World) -> None:
@@ -187,3 +190,9 @@ def test_names_in_a_pickle_are_read_without_running_it(tmp_path: Path) -> None:
     assert not (tmp_path / "touched").exists()
     path.write_bytes(b"no pickle")
     assert list(read_names(path)) == []
+
+
+def test_names_that_a_kept_checkpoint_cannot_have(world: World) -> None:
+    world.tell((world.one, world.one.write("out/my model (1).pt", b"one")))
+    assert world.gathering.notices == []
+    assert [path.name for path in (world.root / "checkpoints/j-1").glob("*.json")] == ["000001-my_model__1_.pt.json"]
