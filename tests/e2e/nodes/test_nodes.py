@@ -14,7 +14,7 @@ from tests.e2e.nodes.rack import Command, Rack, copy_script, list_leftovers
 from tests.namespaces import needs_namespaces
 from tests.net.segment import require_segment
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 NODES = ("train.py", "--nodes", "2")
 
 
