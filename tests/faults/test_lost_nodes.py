@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.losses.agent_processes import wait_until
-from tests.e2e.nodes.rack import Rack
+from tests.e2e.nodes.rack import Rack, wait_until
 from tests.net.segment import require_segment
 
 pytestmark = [pytest.mark.faults, pytest.mark.kernel_feature]

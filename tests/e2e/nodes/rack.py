@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.e2e.kernels.isolation import MARK, Isolation
@@ -20,6 +21,15 @@ from tests.e2e.ssh.server import Server
 from tests.net.segment import Segment
 
 SCRIPT = Path(__file__).with_name("train.py")
+PATIENCE = 200.0
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Look again and again; two nodes import torch several times, which may take a busy machine a minute."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.05)
 
 
 def copy_script(isolation: Isolation) -> None:
@@ -51,7 +61,7 @@ class Command:
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def wait_for(self, text: str, patience: float = 120.0) -> None:
+    def wait_for(self, text: str, patience: float = PATIENCE) -> None:
         """Until a line holds a text."""
         while text not in (line := self._queue.get(timeout=patience)):
             assert line, f"{text!r} was not said in {''.join(self.lines)}"

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.kernels.isolation import Isolation
-from tests.e2e.losses.agent_processes import wait_until
-from tests.e2e.nodes.rack import Command, Rack, copy_script, list_leftovers
+from tests.e2e.nodes.rack import Command, Rack, copy_script, list_leftovers, wait_until
 from tests.namespaces import needs_namespaces
 from tests.net.segment import require_segment
 
