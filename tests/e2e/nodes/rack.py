@@ -14,7 +14,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from tests.e2e.kernels.isolation import MARK, Isolation
 from tests.e2e.ssh.server import Server
@@ -40,8 +43,11 @@ def copy_script(isolation: Isolation) -> None:
 
 def list_leftovers(isolation: Isolation) -> list[str]:
     """What of a script's ranks still runs anywhere."""
-    commands = [" ".join(process.cmdline()) for process in isolation.find_processes()]
-    return [command for command in commands if "entry.py" in command]
+    found = []
+    for process in isolation.find_processes():
+        with suppress(psutil.Error):  # one that has ended meanwhile
+            found.append(" ".join(process.cmdline()))
+    return [command for command in found if "entry.py" in command]
 
 
 class Command:
