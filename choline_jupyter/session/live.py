@@ -111,18 +111,8 @@ class LiveSession:
             return
         known = self._store.find_contiguous(self.row.id) if seen is None else seen
         ends = {series.rank: seq for series, seq in known.items() if series.epoch == self.row.epoch}
-        serve = self.served.take
-        self._follower = Follower(
-            self.row.id,
-            self._store,
-            ends,
-            self._take,
-            self._credit,
-            self._lose,
-            serve,
-            self.mask,
-            self.row.epoch,
-        )
+        listeners = self._take, self._credit, self._lose, self.served.take
+        self._follower = Follower(self.row.id, self._store, ends, *listeners, self.mask, self.row.epoch)
         self.connection.follow(self._follower, WINDOW)
 
     def run(self, job: JobRow, code: str, header: dict[str, Any], extra: bytes = b"") -> None:
