@@ -27,7 +27,7 @@ print('the end', number)
 """
 
 
-@pytest.mark.parametrize("seed", [random.randrange(10**6)])
+@pytest.mark.parametrize("seed", [random.randrange(10**6)], ids=["any"])
 def test_twenty_cuts_during_one_job(home: Isolation, tap: TappedTransport, client: EngineClient, seed: int) -> None:
     dice = random.Random(seed)
     session = client.open("cut")
@@ -49,7 +49,7 @@ def test_twenty_cuts_during_one_job(home: Isolation, tap: TappedTransport, clien
     assert tap.opened == CUTS + 1
 
 
-@pytest.mark.parametrize("seed", [random.randrange(10**6)])
+@pytest.mark.parametrize("seed", [random.randrange(10**6)], ids=["any"])
 def test_a_job_that_is_cut_off_as_it_is_sent_runs_once(tap: TappedTransport, client: EngineClient, seed: int) -> None:
     """Also when the next channel breaks before the agent has said a word on it."""
     dice = random.Random(seed)
