@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from choline_jupyter.model.gpu_table import ROWS
+from choline_jupyter.model.gpu import list_models
 from choline_jupyter.providers.config import ConfigError, read_hosts
 from choline_jupyter.providers.registry import list_names
 from choline_jupyter.session.option_table import CELL, TABLE
@@ -42,7 +42,7 @@ def list_values(option: str) -> list[str]:
             return sorted(read_hosts())
     except ConfigError:
         return []
-    return sorted({model for row in ROWS for model in row.models}) if option == "gpu" else []
+    return list_models() if option == "gpu" else []
 
 
 def _spell(target: str) -> list[str]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import RequestError, SessionEnded, UnknownJob
-from choline_jupyter.magic.cost_meter import CostMeter
 from choline_jupyter.magic.foreseen import foresee_notebook
 from choline_jupyter.magic.imports import CellImports
+from choline_jupyter.magic.job_element import JobElement
 from choline_jupyter.magic.luggage import Luggage
 from choline_jupyter.magic.progress_line import ProgressLine
 from choline_jupyter.magic.relay import RelayScreen, can_relay
@@ -124,16 +124,7 @@ class Notebook:
         self._imports.require(stage.session, spec, code, find_count(self._shell))
         job = self._start(stage, code, request, resumed, secrets)
         if not request.options.has("detach"):
-            meter, outcome = CostMeter(self._shell, self._bridge.engine.tenancy, stage.session), Outcome()
-            line = ProgressLine(self._shell, stage.session, outcome)
-
-            def tick() -> None:
-                meter.tick()
-                line.tick()
-
-            stage.follow(job, outcome, tick)
-            meter.close(render_usage(outcome.telemetry))
-            line.close()
+            outcome = self._follow(stage, job)
             if outcome.failure:
                 self._luggage.forget()
             self._finish(stage, job, outcome)
@@ -142,9 +133,22 @@ class Notebook:
         stage.adopt(job)
         start_keeper()
         wait = tell_wait(spec.files)
+        self._make_element(stage, job).begin()
         print(
             f"Job {job} runs on by itself. `%choline attach {job}` shows it, `%choline interrupt` interrupts it.{wait}"
         )
+
+    def _follow(self, stage: Stage, job: str, outcome: Outcome | None = None) -> Outcome:
+        """Show the job until it ends, with its element and how far it is."""
+        element, outcome = self._make_element(stage, job), outcome or Outcome()
+        line = ProgressLine(self._shell, stage.session, outcome)
+        stage.follow(job, outcome, element, line.tick)
+        element.close(render_usage(outcome.telemetry))
+        line.close()
+        return outcome
+
+    def _make_element(self, stage: Stage, job: str) -> JobElement:
+        return JobElement(self._shell, self._bridge.engine.tenancy, stage.session, job)
 
     def run_line(self, line: str) -> None:
         """`%choline VERB`."""
@@ -315,7 +319,7 @@ class Notebook:
         outcome, ended = stage.replay(engine.store, job.id)
         if not ended and job.state.is_open:
             self._bridge.call(engine.follow(session, stage.seen))
-            outcome = stage.follow(job.id, outcome)
+            outcome = self._follow(stage, job.id, outcome)
         left = [] if job.id in self._awaited else list_told(outcome.artifacts)
         if left:
             print(f"choline: its results: `%choline get {' '.join(left)}` brings them here.", file=sys.stderr)

@@ -28,6 +28,7 @@ from choline_jupyter.session.trust import OutputFilter
 
 if TYPE_CHECKING:
     from choline_jupyter.ledger.event_store import EventStore
+    from choline_jupyter.magic.job_element import JobElement
     from choline_jupyter.session.bridge import Bridge
 
 _ANSWER_WAIT = 2.0
@@ -54,18 +55,28 @@ class Stage:
         self._is_scheduled = False
         self.seen: dict[Series, int] = {}
         self._attached: set[str] = set()
+        self._element: JobElement | None = None
         self._redirected: dict[str, str] = {}
         session.feed.on_arrival = self._note_arrival
 
-    def follow(self, job: str, outcome: Outcome | None = None, tick: Callable[[], None] = lambda: None) -> Outcome:
+    def follow(
+        self,
+        job: str,
+        outcome: Outcome | None = None,
+        element: JobElement | None = None,
+        tick: Callable[[], None] = lambda: None,
+    ) -> Outcome:
         """Show events until this job ends; an interrupt of the local kernel interrupts the job. `tick` is called often."""
         self._mine.add(job)
+        self._element = element
         outcome = outcome or Outcome()
         with self._turn, Interrupts(lambda: self._interrupt(job)) as interrupts:
             if outcome.question:
                 self._ask(outcome.question, interrupts)
             while outcome.failure is None:
                 event = self.session.feed.get(interrupts.patience)
+                if element:
+                    element.tick()
                 tick()
                 if event is None:
                     self._output.tick()
@@ -142,6 +153,8 @@ class Stage:
             note_usage(event, outcome)
             outcome.is_full = outcome.is_full or event.kind is Kind.GAP
             outcome.telling.take(event)
+            if self._element:
+                self._element.note(event)
             self._show(self._join(event))
         return self._end(event)
 

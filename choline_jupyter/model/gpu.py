@@ -93,6 +93,11 @@ def list_gpus() -> list[Gpu]:
     return list(_GPUS)
 
 
+def list_models() -> list[str]:
+    """What may be written behind `--gpu`, each kind once, sorted."""
+    return sorted({model for row in ROWS for model in row.models})
+
+
 def list_matching(memory: int) -> list[Gpu]:
     """The GPUs that have at least so many bytes of memory, the smallest first."""
     return sorted((gpu for gpu in _GPUS if gpu.memory >= memory), key=lambda gpu: (gpu.memory, gpu.name))

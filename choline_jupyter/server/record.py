@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, ParamSpec, TypeVar
 
 from choline_jupyter.ledger.event_store import EventStore
@@ -34,6 +35,11 @@ class Record:
             self._store = EventStore(find_data_directory().path)
         return self._store
 
+    @cached_property
+    def fleet(self) -> Fleet:
+        """What is rented; its ledger is opened when something was."""
+        return Fleet(find_data_directory().path)
+
     @property
     def fleet(self) -> Fleet:
         """What is rented; looking at it makes no ledger."""
@@ -48,6 +54,7 @@ class Record:
 
     def close(self) -> None:
         """Let go of the files."""
+        self.fleet.close()
         if self._store:
             self._store.close()
             self._store = None

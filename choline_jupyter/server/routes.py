@@ -15,6 +15,7 @@ from jupyter_server.base.handlers import APIHandler
 
 import choline_jupyter
 from choline_jupyter.model.session import Trust
+from choline_jupyter.server.cell_routes import CELL_ROUTES
 from choline_jupyter.server.handlers import RecordHandler, read_seconds
 from choline_jupyter.server.job_state import describe_job, describe_output, find_notebook
 from choline_jupyter.server.messages import read_page
@@ -181,4 +182,5 @@ ROUTES: list[tuple[str, type[APIHandler]]] = [
     ("cells", CellsHandler),
     ("history", HistoryHandler),
     *MONEY_ROUTES,
+    *CELL_ROUTES,
 ]

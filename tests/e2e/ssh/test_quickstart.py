@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from choline_jupyter.magic.job_element import JOB
 from tests.e2e.kernels.driven_kernel import DrivenKernel, Run
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.pair import LOAD
@@ -26,7 +27,9 @@ def describe(run: Run) -> dict[str, object]:
     """What a reader sees, without what depends on the clock: a progress bar's lines and times."""
     text = [line for line in run.read().splitlines() if "it/s" not in line]
     errors = [(m["content"]["ename"], m["content"]["evalue"]) for m in run.find("error")]
-    shown = [sorted(m["content"]["data"]) for m in run.find("display_data", "execute_result")]
+    shown = [
+        sorted(data) for m in run.find("display_data", "execute_result") if JOB not in (data := m["content"]["data"])
+    ]
     return {"text": TIMES.sub("", "\n".join(text)), "errors": errors, "shown": shown, "status": run.reply["status"]}
 
 

@@ -1,0 +1,104 @@
+"""The element of a job in its cell: the job's id, which front ends with choline's extension draw live, and a line of text.
+
+Made by `magic.notebook` for each cell that is followed; called by the thread that shows. It is there for jobs that run longer
+than a second, and for those that cost money; never on this machine. The line is the `text/html` and `text/plain` of the same
+output and is updated while the cell runs: other front ends and file formats show it as it was last. A `clear_output` of the
+job takes everything away but the element: it comes back ahead of the next output.
+"""
+
+from __future__ import annotations
+
+import html
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from choline_jupyter.model.event import Event, Kind
+from choline_jupyter.session.rent.ledger_report import render_job_cost
+from choline_jupyter.session.report import render_duration
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from choline_jupyter.session.live import LiveSession
+    from choline_jupyter.session.rent.tenancy import Tenancy
+
+JOB = "application/vnd.choline.job+json"
+_FIRST, _AGAIN = 1.0, 5.0  # seconds until it is there, and between two updates of its line
+_OUTPUTS = (Kind.STREAM, Kind.DISPLAY, Kind.RESULT, Kind.ERROR)
+
+
+class JobElement:
+    """One cell's. A terminal has none: it gets the last line, where the job has cost money."""
+
+    def __init__(self, shell: InteractiveShell, tenancy: Tenancy, session: LiveSession, job: str) -> None:
+        self._publisher: Any = shell.display_pub
+        self._tenancy, self._session, self._job = tenancy, session, job
+        self._begun = time.monotonic()
+        self._due = self._begun + _FIRST
+        self._name = self._usage = ""
+        self._is_cleared = self._is_gone = False
+        self._is_rented = tenancy.is_rented(session.row)
+        self._can_update = hasattr(shell, "kernel")  # a terminal would print every update below the last
+        self._is_wanted = self._can_update and session.row.provider != "local"
+
+    def tick(self) -> None:
+        """Some time may have passed; costs nothing until an update is due."""
+        now = time.monotonic()
+        if self._is_wanted and now >= self._due:
+            self._due = now + _AGAIN
+            self._show("runs for")
+
+    def note(self, event: Event) -> None:
+        """An event of the job is about to be shown."""
+        if event.series.rank > 0 or not self._name:
+            return
+        if event.kind is Kind.CLEAR:
+            self._is_cleared = True
+            self._is_gone = self._is_gone or not event.read_content().get("wait")
+        elif self._is_cleared and event.kind in _OUTPUTS:
+            self._name = ""
+            self._show("runs for")
+
+    def begin(self) -> None:
+        """The job goes on without anybody who follows it here."""
+        if self._is_wanted:
+            self._show("runs since")
+
+    def close(self, usage: str = "") -> None:
+        """The cell has ended: the line says what it took, of the machine as well, and stays."""
+        self._usage = usage
+        if self._is_wanted and (self._name or self._is_rented):
+            self._show("ran for")
+        elif self._is_rented and (text := self._describe_cost()):
+            sys.stderr.write(f"choline: {text}.\n")
+
+    def _show(self, verb: str) -> None:
+        if self._is_gone:
+            self._name = ""
+        is_new = not self._name
+        self._name = self._name or uuid4().hex
+        self._is_cleared = self._is_cleared and not is_new
+        self._is_gone = self._is_gone and not is_new
+        bundle = make_bundle(self._job, self._describe_cost() or self._describe(verb))
+        self._publisher.publish(bundle, {}, transient={"display_id": self._name}, update=not is_new)
+
+    def _describe(self, verb: str) -> str:
+        if verb == "runs since":
+            return f"job {self._job} runs on {self._session.row.machine} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+        return f"job {self._job} {verb} {render_duration(time.monotonic() - self._begun)} on {self._session.row.machine}"
+
+    def _describe_cost(self) -> str:
+        machine = self._tenancy.find_machine(self._session.row) if self._is_rented else None
+        seconds = time.monotonic() - self._begun
+        return render_job_cost(self._tenancy.fleet, machine, seconds, self._usage) if machine else ""
+
+
+def make_bundle(job: str, text: str) -> dict[str, Any]:
+    """The element of a job; whoever cannot draw it shows the text."""
+    return {
+        JOB: {"id": job},
+        "text/html": f"<small><b>choline</b> {html.escape(text)}</small>",
+        "text/plain": f"choline: {text}",
+    }
