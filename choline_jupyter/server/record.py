@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
 from typing import Any, ParamSpec, TypeVar
 
 from choline_jupyter.ledger.event_store import EventStore
@@ -35,10 +34,12 @@ class Record:
             self._store = EventStore(find_data_directory().path)
         return self._store
 
-    @cached_property
+    @property
     def fleet(self) -> Fleet:
-        """What is rented; its ledger is opened when something was."""
-        return Fleet(find_data_directory().path)
+        """What is rented; looking at it makes no ledger."""
+        if self._fleet is None:
+            self._fleet = Fleet(find_data_directory().path)
+        return self._fleet
 
     @property
     def fleet(self) -> Fleet:
@@ -54,7 +55,6 @@ class Record:
 
     def close(self) -> None:
         """Let go of the files."""
-        self.fleet.close()
         if self._store:
             self._store.close()
             self._store = None

@@ -1,7 +1,10 @@
 import { CodeCell } from '@jupyterlab/cells';
+import { IOutput } from '@jupyterlab/nbformat';
 import { OutputAreaModel } from '@jupyterlab/outputarea';
 import { ServerConnection } from '@jupyterlab/services';
 import { IDisposable } from '@lumino/disposable';
+import { formatDuration } from './format';
+import { JOB } from './mime';
 import { INews, News } from './news';
 import { OutputWriter } from './outputs';
 import { request } from './request';
@@ -13,6 +16,22 @@ const KEY = 'choline';
 export function readMark(cell: CodeCell): ICellMark | null {
   const mark = cell.model.getMetadata(KEY);
   return mark && typeof mark.job === 'string' ? { job: mark.job, isComplete: mark.isComplete === true } : null;
+}
+
+/** The job's own element, which no kernel has put out: it stays where the rest is made anew. */
+function findElement(outputs: IOutput[], job: string): IOutput[] {
+  return outputs.filter(output => (output.data as any)?.[JOB]?.id === job).slice(0, 1);
+}
+
+/** What it says to those who cannot draw it is the end now. */
+function closeElement({ model }: CodeCell, job: IJob): void {
+  const all = model.outputs.toJSON();
+  const index = all.indexOf(findElement(all, job.id)[0]);
+  if (index >= 0 && job.started !== null && job.ended !== null) {
+    const text = `job ${job.id} ran for ${formatDuration(job.ended - job.started)}`;
+    const said = { 'text/html': `<small><b>choline</b> ${text}</small>`, 'text/plain': `choline: ${text}` };
+    model.outputs.set(index, { ...all[index], data: { ...(all[index].data as object), ...said } });
+  }
 }
 
 export function writeMark(cell: CodeCell, mark: ICellMark): void {
@@ -70,7 +89,7 @@ export class Filling implements IDisposable {
   private async _begin(): Promise<void> {
     const { outputs } = this._cell.model;
     const draft = new OutputAreaModel({ trusted: outputs.trusted, contentFactory: outputs.contentFactory });
-    const writer = new OutputWriter(draft);
+    const writer = new OutputWriter(draft, findElement(outputs.toJSON(), this._job.id));
     for (let isMore = true; isMore && !this._isDisposed; ) {
       const page = await this._fetch();
       writer.write(page.messages);
@@ -109,6 +128,7 @@ export class Filling implements IDisposable {
   private _finish(): void {
     this._cell.model.executionState = 'idle';
     this._cell.model.executionCount = this._job.count;
+    closeElement(this._cell, this._job);
     writeMark(this._cell, { job: this._job.id, isComplete: true });
   }
 

@@ -12,10 +12,16 @@ export interface IOutputs {
 /**
  * Turns messages of a job into outputs of a cell, as JupyterLab itself does it for messages of a kernel.
  *
- * Displays are updated where they stand; `clear_output(wait=True)` clears with the next output.
+ * Displays are updated where they stand; `clear_output(wait=True)` clears with the next output. What is put on top (`head`)
+ * stays whatever the job clears.
  */
 export class OutputWriter {
-  constructor(private _outputs: IOutputs) {}
+  constructor(
+    private _outputs: IOutputs,
+    private _head: IOutput[] = []
+  ) {
+    _head.forEach(output => _outputs.add(output));
+  }
 
   write(messages: IMessage[]): void {
     messages.forEach(message => this._write(message));
@@ -57,6 +63,7 @@ export class OutputWriter {
     if (this._clearsNext) {
       this._displays.clear();
       this._clearsNext = false;
+      this._head.forEach(one => this._outputs.add(one));
     }
     return this._outputs.add(output) - 1;
   }
@@ -66,6 +73,7 @@ export class OutputWriter {
     this._clearsNext = wait;
     if (!wait) {
       this._displays.clear();
+      this._head.forEach(one => this._outputs.add(one));
     }
   }
 
