@@ -78,9 +78,9 @@ class Notebook:
         self._stages: dict[str, Stage] = {}
         self._open_stages: dict[tuple[str, str, str], Stage] = {}
         self._directories: dict[str, str] = {}
-        self._consent = Consent(self._screen.ask, lambda: allows_input(shell))
+        self.consent = Consent(self._screen.ask, lambda: allows_input(shell))
         self._secrets = Secrets(self._screen.ask, lambda: allows_input(shell))
-        self._luggage = Luggage(shell, self._bridge, self._consent)
+        self._luggage = Luggage(shell, self._bridge, self.consent)
         self._returns = Returns(shell, self._bridge, self._luggage)
         self._awaited: dict[str, list[str]] = {}  # by job, the names that are to come here
         self._imports = CellImports(shell, self._bridge, self._luggage)
@@ -162,7 +162,7 @@ class Notebook:
         elif request.verb == "attach":
             self._attach(request)
         elif request.verb == "files" and not request.positionals:
-            choices = self._consent.choose(foresee_notebook(self._shell), request.options)
+            choices = self.consent.choose(foresee_notebook(self._shell), request.options)
             print(render_choices(choices) + render_datasets(list_datasets(request.options)))
         elif request.verb == "get":
             self._get(request)
@@ -176,7 +176,7 @@ class Notebook:
 
     def _run_again(self, request: VerbRequest) -> None:
         """A job once more, from its last checkpoint or from the beginning, behind the cells that it relies on."""
-        spec = self._choose(CellRequest(as_cell(request.options)))
+        spec = self.choose(as_cell(request.options))
         plan = plan_again(self._bridge, request, spec, self._luggage.transform, self._luggage.is_ours)
         for sentence in plan.sentences:
             print(f"choline: {sentence}.", file=sys.stderr)
@@ -212,7 +212,7 @@ class Notebook:
 
     def _open(self, request: CellRequest, code: str) -> tuple[Stage, SessionSpec]:
         """The stage of the session asked for; one that is open in this process costs nothing to find."""
-        spec = self._choose(request)
+        spec = self.choose(request.options)
         key = (spec.name, spec.provider, spec.machine)
         stage = self._open_stages.get(key)
         if stage is None or not self._is_usable(stage.session):
@@ -232,12 +232,12 @@ class Notebook:
     def _is_usable(self, session: LiveSession) -> bool:
         return not session.has_ended and self._bridge.engine.sessions.get(session.row.id) is session
 
-    def _choose(self, request: CellRequest) -> SessionSpec:
+    def choose(self, options: Values) -> SessionSpec:
         """The session that the options mean; without any, the one of the last cell that had some."""
-        is_plain = not any(request.options.has(name) for name in (*_MACHINE, *WISHES))
+        is_plain = not any(options.has(name) for name in (*_MACHINE, *WISHES))
         if self._current and is_plain:
-            return limit_further(self._current, request.options)
-        return make_spec(request.options.text("session") or find_name(self._shell), request.options)
+            return limit_further(self._current, options)
+        return _make_spec(self._shell, options)
 
     def _move_to(self, spec: SessionSpec) -> None:
         """Later cells without options run here too; a change is said."""
@@ -361,6 +361,22 @@ def get_notebook(shell: InteractiveShell) -> Notebook:
     if id(shell) not in _notebooks:
         _notebooks[id(shell)] = Notebook(shell)
     return _notebooks[id(shell)]
+
+
+def choose_session(shell: InteractiveShell, options: Values) -> SessionSpec:
+    """The session that these options of a cell mean, in a shell that may not have run any; raises RequestError."""
+    known = _notebooks.get(id(shell))
+    return known.choose(options) if known else _make_spec(shell, options)
+
+
+def find_consent(shell: InteractiveShell) -> Consent | None:
+    """What the user of this shell has agreed to; None before their first cell."""
+    known = _notebooks.get(id(shell))
+    return known.consent if known else None
+
+
+def _make_spec(shell: InteractiveShell, options: Values) -> SessionSpec:
+    return make_spec(options.text("session") or find_name(shell), options)
 
 
 def find_name(shell: InteractiveShell) -> str:

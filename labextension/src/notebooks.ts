@@ -103,6 +103,21 @@ export function findLine(source: string): string {
   return /^%%choline(?![^\s])[^\n]*/.exec(source)?.[0] ?? '%%choline';
 }
 
+/** Load the magic in the notebook's kernel, where it is not there yet, and run the active cell. */
+export async function runWithMagic({ content, sessionContext }: NotebookPanel): Promise<void> {
+  const code = "get_ipython().extension_manager.load_extension('choline_jupyter')";
+  await sessionContext.session?.kernel?.requestExecute({ code, silent: true, store_history: false }).done;
+  await NotebookActions.run(content, sessionContext);
+}
+
+/** Have a job go on from its newest checkpoint, in a new cell. What may cost money is asked by the cell. */
+export async function resumeHere(panel: NotebookPanel, job: string): Promise<void> {
+  NotebookActions.insertBelow(panel.content);
+  panel.content.activeCell?.model.sharedModel.setSource(`%choline resume ${job}`);
+  ensureLoaded(panel.content);
+  await runWithMagic(panel);
+}
+
 /** Put `%load_ext` on top unless some cell has it. */
 export function ensureLoaded(notebook: Notebook): void {
   const shared = notebook.model?.sharedModel;

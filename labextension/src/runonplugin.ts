@@ -1,9 +1,9 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Dialog, ICommandPalette, Notification, showDialog, ToolbarButton } from '@jupyterlab/apputils';
-import { INotebookTracker, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
+import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { ServerConnection } from '@jupyterlab/services';
 import { Badges } from './badges';
-import { ensureLoaded } from './notebooks';
+import { ensureLoaded, runWithMagic } from './notebooks';
 import { IPlaces, listChoices } from './places';
 import { PlacesForm } from './placesdialog';
 import { explain, request } from './request';
@@ -76,11 +76,4 @@ async function choose(panel: NotebookPanel, settings: ServerConnection.ISettings
   } catch (error) {
     Notification.error(explain(error));
   }
-}
-
-/** Run the active cell in a kernel that has the magic; one that has it already says nothing. */
-async function runWithMagic(panel: NotebookPanel): Promise<void> {
-  const code = "get_ipython().extension_manager.load_extension('choline_jupyter')";
-  await panel.sessionContext.session?.kernel?.requestExecute({ code, silent: true, store_history: false }).done;
-  await NotebookActions.run(panel.content, panel.sessionContext);
 }

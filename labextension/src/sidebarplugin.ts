@@ -1,6 +1,7 @@
 import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Dialog, ICommandPalette, Notification, showDialog } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
+import { makeCellSections } from './cellsections';
 import { News } from './news';
 import { MoneyModel } from './moneymodel';
 import { IOffer } from './moneytypes';
@@ -38,7 +39,8 @@ export const sidebar: JupyterFrontEndPlugin<void> = {
       money: new MoneyModel(serverSettings, news),
       offers: new OffersModel(serverSettings)
     };
-    const panel = new Panel(models, makeActions(app, models, tracker));
+    const sections = makeCellSections(serverSettings, news, tracker);
+    const panel = new Panel(models, makeActions(app, models, tracker), sections);
     app.shell.add(panel, 'left', { rank: 600 });
     restorer?.add(panel, PANEL_ID);
     app.commands.addCommand(CommandIDs.show, {

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -117,7 +118,7 @@ def save_harmful_job(folder: Path) -> None:
 
 def test_what_means_harm_is_text_and_what_nobody_knows_is_quiet(notebook_page: NotebookPage, lab: LabServer) -> None:
     save_harmful_job(Path(lab.environment["HOME"], ".local", "share", "choline"))
-    bundles = [
+    bundles: list[dict[str, Any]] = [
         {JOB: {"id": "j-of-another-machine"}},
         {JOB: {"id": "j-evil"}, "text/plain": HARM},
         {JOB: {"id": "../../api/shutdown"}, "text/plain": HARM},
