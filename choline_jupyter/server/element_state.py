@@ -57,7 +57,7 @@ def measure_part(periods: Sequence[Period], start: float, end: float) -> float:
     ends = [*(period.since for period in periods[1:]), math.inf]
     return sum(
         max(0.0, min(until, end) - max(period.since, start)) * (period.machine + period.disk) / HOUR
-        for period, until in zip(periods, ends, strict=True)
+        for period, until in zip(periods, ends, strict=False)  # before the first one nothing has cost anything
     )
 
 

@@ -52,6 +52,6 @@ function drawBadge(cell: Cell, place: string | null): void {
   }
   if (badge.textContent !== place) {
     badge.textContent = place;
-    badge.title = `This cell runs on ${place}`;
+    badge.title = `By the notebook's %%choline lines this cell runs on ${place}`;
   }
 }

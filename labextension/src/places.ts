@@ -1,5 +1,6 @@
 import { writeLine } from './notebooks';
 import { baseName } from './format';
+import { readLine } from './runline';
 import { describePlace } from './sessionview';
 import { ISession } from './types';
 
@@ -25,7 +26,7 @@ export function listChoices(places: IPlaces, sessions: ISession[], notebook: str
     { label: 'this machine', words: ['--provider', 'local'] },
     ...sessions.filter(isOther).map(session => ({
       label: `the session ${baseName(session.name)} on ${describePlace(session)}`,
-      words: writeLine(session, notebook).split(' ').slice(1)
+      words: readLine(writeLine(session, notebook)) ?? []
     })),
     ...places.hosts.map(host => ({ label: host, words: ['--host', host] }))
   ];

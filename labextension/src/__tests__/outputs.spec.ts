@@ -46,6 +46,17 @@ describe('OutputWriter', () => {
     expect(show(...waiting, text('b'), display('late', 'x', 'update_display_data'))).toMatchObject([{ text: 'b' }]);
   });
 
+  it('keeps what is on top whatever is cleared', () => {
+    const model = new OutputAreaModel({ trusted: true });
+    const head: any = { output_type: 'display_data', data: { 'text/plain': 'head' }, metadata: {} };
+    const writer = new OutputWriter(model, [head]);
+    writer.write([text('a'), { type: 'clear_output', content: { wait: true } }, display('b', 'x')]);
+    writer.write([display('c', 'x', 'update_display_data')]);
+    expect(model.toJSON()).toMatchObject([head, { data: { 'text/plain': 'c' } }]);
+    writer.write([{ type: 'clear_output', content: { wait: false } }, text('d')]);
+    expect(model.toJSON()).toMatchObject([head, { text: 'd' }]);
+  });
+
   it('goes on in another model', () => {
     const [draft, cell] = [new OutputAreaModel({ trusted: true }), new OutputAreaModel({ trusted: true })];
     const writer = new OutputWriter(draft);
