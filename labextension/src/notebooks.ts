@@ -75,6 +75,7 @@ async function openNotebook(app: JupyterFrontEnd, sources: string[], active = 0)
     sources.forEach(source => shared.addCell({ cell_type: 'code', source }));
   });
   panel.content.activeCellIndex = active;
+  await panel.context.save(); // a page that is closed leaves what to fill in
 }
 
 /** Put a cell for this session below the active one, and make sure that the extension is loaded above it. */

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.e2e.browser.lab_server import LabServer
 from tests.e2e.browser.notebook_page import NotebookPage
+from tests.e2e.browser.other_executor import installed
 from tests.e2e.browser.panel_page import WAIT, PanelPage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(240)]
@@ -150,3 +151,17 @@ def test_two_pages_one_writer(story: Story) -> None:
     check_complete(page)
     page.page.close()
     check_complete(second)
+
+
+def test_a_server_that_runs_the_cells_keeps_their_outputs(story: Story) -> None:
+    """Its extension takes the place of JupyterLab's own executor; two writers would spoil the notebook."""
+    story.leave(story.begin())
+    story.let_go()
+    with installed(Path(story.lab.environment["JUPYTER_DATA_DIR"])):
+        page = story.open()
+        expect(page.page.locator(".Toastify")).to_contain_text(
+            "It is not filled in, because another extension runs its cells on the server", timeout=WAIT
+        )
+        assert "early 199" in page.text(1)
+        assert "late 0" not in page.text(1)
+    check_complete(story.open())
