@@ -12,6 +12,8 @@ import { isOpen } from './types';
 
 /** Milliseconds that a job's end may come behind the end of its cell. */
 const GRACE = 1500;
+/** JupyterLab shows no more characters of a notification. */
+const SHOWN = 140;
 const GONE: Kernel.Status[] = ['dead', 'terminating', 'restarting', 'autorestarting'];
 
 /**
@@ -70,10 +72,7 @@ export class Refill implements IDisposable {
     });
     const owner = findOwner(this._panel);
     if (stale.length && owner) {
-      this._tell(
-        `Output of this notebook's cells came while no page had it open. It is not filled in, because ${owner}: ` +
-          'see the choline panel, or run %choline attach JOB.'
-      );
+      this._tell(`Cells are not filled in, because ${owner}. See the choline panel, or %choline attach.`);
     } else {
       stale.forEach(cell => this._start(cell, jobs.get(cell.model.id)!));
     }
@@ -149,7 +148,8 @@ export class Refill implements IDisposable {
 
   private _tell(sentence: string): void {
     if (!this._isDisposed) {
-      Notification.info(`${this._panel.title.label}: ${sentence}`, { autoClose: 10_000 });
+      const whole = `${this._panel.title.label}: ${sentence}`;
+      Notification.info(whole.length > SHOWN ? sentence : whole, { autoClose: 10_000 });
     }
   }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import CDPSession
@@ -62,12 +61,12 @@ class Meter:
 
 
 @pytest.fixture
-def page(notebook_page: NotebookPage, lab: LabServer) -> Iterator[NotebookPage]:  # noqa: F811
+def page(notebook_page: NotebookPage, lab: LabServer) -> NotebookPage:  # noqa: F811
     notebook_page.open_notebook(lab.write_notebook("prints.ipynb", *CELLS))
     for cell in (0, 1):
         notebook_page.run_cell(cell)
         notebook_page.wait_done()
-    yield notebook_page
+    return notebook_page
 
 
 def test_five_thousand_lines_a_second(page: NotebookPage) -> None:

@@ -160,7 +160,8 @@ def test_a_server_that_runs_the_cells_keeps_their_outputs(story: Story) -> None:
     with installed(Path(story.lab.environment["JUPYTER_DATA_DIR"])):
         page = story.open()
         expect(page.page.locator(".Toastify")).to_contain_text(
-            "It is not filled in, because another extension runs its cells on the server", timeout=WAIT
+            "Cells are not filled in, because another extension runs its cells on the server. See the choline panel",
+            timeout=WAIT,
         )
         assert "early 199" in page.text(1)
         assert "late 0" not in page.text(1)
