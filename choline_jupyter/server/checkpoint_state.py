@@ -58,6 +58,8 @@ def _list_announced(store: EventStore, job: JobRow) -> Iterator[dict[str, Any]]:
             one = read_announced(event.read_content())
         except (ValueError, TypeError):  # a stranger's
             continue
+        if one.is_home:  # it was written on this machine: what is not there any more is nowhere
+            continue
         facts = {name: _keep_number(one.facts.get(name)) for name in ("step", "epoch", "loss")}
         yield {
             "name": one.name, "folder": one.folder, "job": job.id, **facts, "size": one.size,

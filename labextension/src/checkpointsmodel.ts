@@ -88,11 +88,23 @@ export class CheckpointsModel {
     }
   }
 
+  /** One that comes home is no news of its job: while some are on their way, somebody has to look. */
+  private _awaitHome(): void {
+    if (this._checkpoints?.some(one => !one.isHome && one.isKnown)) {
+      window.clearTimeout(this._timer);
+      this._timer = window.setTimeout(() => {
+        this._isStale = true;
+        this._catchUp();
+      }, PAUSE);
+    }
+  }
+
   private async _fetch(notice: string): Promise<void> {
     try {
       const { checkpoints } = await request<{ checkpoints: ICheckpoint[] }>('checkpoints', this._settings);
       this._checkpoints = checkpoints;
       this._notice = notice || this._notice;
+      this._awaitHome();
     } catch (error) {
       this._notice = explain(error);
     }
@@ -105,5 +117,6 @@ export class CheckpointsModel {
   private _isStale = true;
   private _notice = '';
   private _pulling = new Set<string>();
+  private _timer = 0;
   private _watchers = 0;
 }

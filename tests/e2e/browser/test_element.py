@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -38,11 +37,6 @@ while not pathlib.Path('GO').exists():
 clear_output(wait=True)
 print('cleared')
 time.sleep(600)"""
-SAVE = """from choline_jupyter import checkpoint
-class Model(dict):
-    def state_dict(self): return dict(self)
-checkpoint(7, loss=0.25, model=Model(weight=1.5))
-print('saved')"""
 HARM = '<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>'
 
 
@@ -106,26 +100,6 @@ def test_there_is_none_on_this_machine(notebook_page: NotebookPage, lab: LabServ
     notebook_page.wait_for_text(1, "slept")
     notebook_page.wait_done()
     assert [output["output_type"] for output in notebook_page.outputs(1)] == ["stream"]
-
-
-def test_a_checkpoint_that_its_machine_still_has_is_pulled(notebook_page: NotebookPage, lab: LabServer) -> None:
-    cell = f"%%choline {lab.environment['TEST_HOST']}\n{SAVE}"
-    notebook_page.open_notebook(lab.write_notebook("pull.ipynb", LOAD, cell))
-    panel = PanelPage(notebook_page.page)
-    panel.open()
-    notebook_page.run_all()
-    notebook_page.wait_for_text(1, "saved", timeout=60)
-    panel.button("Checkpoints").click()
-    kept = panel.panel.locator("[data-checkpoint]").filter(has_text="pull.ipynb")
-    expect(kept).to_contain_text("step 7, loss 0.25", timeout=WAIT)
-    expect(kept).to_have_attribute("data-home", "true", timeout=WAIT)
-    shutil.rmtree(lab.root / "checkpoints")
-    for _ in range(2):  # folded and unfolded, it looks anew
-        panel.button("Checkpoints").click()
-    expect(kept).to_contain_text("on its machine only", timeout=WAIT)
-    kept.get_by_role("button", name="Pull").click()
-    expect(kept).to_have_attribute("data-home", "true", timeout=WAIT)
-    assert list((lab.root / "checkpoints").glob("*/*.json"))
 
 
 def save_harmful_job(folder: Path) -> None:

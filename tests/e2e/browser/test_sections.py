@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from playwright.sync_api import expect
@@ -25,6 +26,12 @@ start = resume(model=model).step + 1
 for step in range(start, start + 2):
     checkpoint(step, loss=1 / (step + 1), model=model)
 print('trained from', start)"""
+
+SAVE = """from choline_jupyter import checkpoint
+class Model(dict):
+    def state_dict(self): return dict(self)
+checkpoint(7, loss=0.25, model=Model(weight=1.5))
+print('saved')"""
 
 
 def test_checkpoints_are_listed_and_resumed(notebook_page: NotebookPage, lab: LabServer) -> None:
@@ -68,3 +75,23 @@ def test_files_of_the_active_cell(notebook_page: NotebookPage, lab: LabServer) -
         page.evaluate("cell => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = cell; }", cell)
         expect(section).to_contain_text(said, timeout=WAIT)
     assert [notebook_page.execution_count(cell) for cell in range(3)] == [None] * 3
+
+
+def test_a_checkpoint_that_its_machine_still_has_is_pulled(notebook_page: NotebookPage, lab: LabServer) -> None:
+    cell = f"%%choline --isolated\n{SAVE}"
+    notebook_page.open_notebook(lab.write_notebook("pull.ipynb", LOAD, cell))
+    panel = PanelPage(notebook_page.page)
+    panel.open()
+    notebook_page.run_all()
+    notebook_page.wait_for_text(1, "saved", timeout=60)
+    panel.button("Checkpoints").click()
+    kept = panel.panel.locator("[data-checkpoint]").filter(has_text="pull.ipynb")
+    expect(kept).to_contain_text("step 7, loss 0.25", timeout=WAIT)
+    expect(kept).to_have_attribute("data-home", "true", timeout=WAIT)
+    shutil.rmtree(lab.root / "checkpoints")
+    for _ in range(2):  # folded and unfolded, it looks anew
+        panel.button("Checkpoints").click()
+    expect(kept).to_contain_text("on its machine only", timeout=WAIT)
+    kept.get_by_role("button", name="Pull").click()
+    expect(kept).to_have_attribute("data-home", "true", timeout=WAIT)
+    assert list((lab.root / "checkpoints").glob("*/*.json"))
