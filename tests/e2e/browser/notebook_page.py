@@ -119,5 +119,6 @@ class NotebookPage:
         self.page.evaluate(EXECUTE, [command, cell])
 
     def _remember(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # Whoever makes a network namespace on this machine has the browser repeat what it is loading, and say so.
+        if message.type == "error" and "ERR_NETWORK_CHANGED" not in message.text:
             self.console_errors.append(message.text)
