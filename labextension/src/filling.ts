@@ -59,6 +59,10 @@ export class Filling implements IDisposable {
   /** Resolves when the cell is complete or will not be; rejects when the server cannot tell. */
   readonly done: Promise<void>;
 
+  get job(): string {
+    return this._job.id;
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }

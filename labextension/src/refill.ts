@@ -4,7 +4,7 @@ import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 import { Kernel, ServerConnection } from '@jupyterlab/services';
 import { IDisposable } from '@lumino/disposable';
 import { Filling, readMark, writeMark } from './filling';
-import { News } from './news';
+import { INews, News } from './news';
 import { findOwner, holdNotebook, IHold } from './owner';
 import { explain, request } from './request';
 import { ICellJob, needsFilling } from './staleness';
@@ -44,6 +44,7 @@ export class Refill implements IDisposable {
     this._hold.dispose();
     NotebookActions.executionScheduled.disconnect(this._noteStart, this);
     NotebookActions.executed.disconnect(this._noteEnd, this);
+    this._news.arrived.disconnect(this._noteNews, this);
     this._live.clear();
     this._fillings.forEach(filling => filling.dispose());
     this._fillings.clear();
@@ -56,6 +57,7 @@ export class Refill implements IDisposable {
       this._tell('Another page has this notebook open, and it fills in what ran on. This one does when that is closed.');
     }
     await this._hold.granted;
+    this._news.arrived.connect(this._noteNews, this);
     await this._fill();
   }
 
@@ -68,7 +70,9 @@ export class Refill implements IDisposable {
     const jobs = await this._fetchJobs();
     const stale = cells.filter(cell => {
       const job = jobs.get(cell.model.id);
-      return job && needsFilling(this._look(cell), job);
+      const filling = this._fillings.get(cell);
+      const isUnderWay = filling && !filling.isDisposed && filling.job === job?.id;
+      return job && !isUnderWay && needsFilling(this._look(cell), job);
     });
     const owner = findOwner(this._panel);
     if (stale.length && owner) {
@@ -83,6 +87,15 @@ export class Refill implements IDisposable {
     const filling = new Filling(cell, job, this._settings, this._news);
     this._fillings.set(cell, filling);
     this._watch(filling.done);
+  }
+
+  /** A kernel that had more cells to run goes on with them, whether a page is there or not. */
+  private _noteNews(_: News, { jobs }: INews): void {
+    const isNew = jobs.some(id => !this._heard.has(id));
+    jobs.forEach(id => this._heard.add(id));
+    if (isNew) {
+      this._watch(this._fill());
+    }
   }
 
   private _noteStart(_: unknown, { cell }: { cell: Cell }): void {
@@ -153,6 +166,7 @@ export class Refill implements IDisposable {
     }
   }
 
+  private _heard = new Set<string>();
   private _hold: IHold;
   private _isDisposed = false;
   private _live = new Set<Cell>();
