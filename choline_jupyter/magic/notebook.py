@@ -5,7 +5,6 @@ Made once per IPython shell by the magics; lives in the shell's main thread.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import RequestError, SessionEnded, UnknownJob
+from choline_jupyter.magic.cell_facts import allows_input, find_cell, find_count, find_name, find_request
 from choline_jupyter.magic.foreseen import foresee_notebook
 from choline_jupyter.magic.imports import CellImports
 from choline_jupyter.magic.job_element import JobElement
@@ -377,43 +377,3 @@ def find_consent(shell: InteractiveShell) -> Consent | None:
 
 def _make_spec(shell: InteractiveShell, options: Values) -> SessionSpec:
     return make_spec(options.text("session") or find_name(shell), options)
-
-
-def find_name(shell: InteractiveShell) -> str:
-    """The notebook's path if it is known (jupyter_server and VS Code tell), else the working folder at the start."""
-    path = os.environ.get("JPY_SESSION_NAME") or shell.user_ns.get("__vsc_ipynb_file__")
-    return str(Path(str(path)).absolute()) if path else _START
-
-
-def find_request(shell: InteractiveShell) -> str:
-    """The `msg_id` of the cell that runs now; empty where there is none, as in a terminal."""
-    if not can_relay(shell):
-        return ""
-    header = shell.kernel.get_parent("shell").get("header", {})  # type: ignore[attr-defined]  # ipykernel's shell has it
-    return str(header.get("msg_id", ""))
-
-
-def find_count(shell: InteractiveShell) -> int:
-    """The number of the cell that runs now.
-
-    IPython's `execution_count` is raised before the cell in some versions and behind it in others; its list of inputs
-    grows before the cell in all of them.
-    """
-    history: Any = shell.history_manager
-    return len(history.input_hist_parsed) - 1 if history else shell.execution_count
-
-
-def find_cell(shell: InteractiveShell) -> str:
-    """The id of the cell that runs now, where the front end tells."""
-    if not can_relay(shell):
-        return ""
-    metadata = shell.kernel.get_parent("shell").get("metadata", {})  # type: ignore[attr-defined]  # see find_request
-    return str(metadata.get("cellId", ""))
-
-
-def allows_input(shell: InteractiveShell) -> bool:
-    """Whether the front end answers `input()`; headless runs do not, and the cell is told so as by a local kernel."""
-    return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", True))
-
-
-_START = str(Path.cwd())

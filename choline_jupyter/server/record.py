@@ -42,13 +42,6 @@ class Record:
         return self._fleet
 
     @property
-    def fleet(self) -> Fleet:
-        """What is rented; looking at it makes no ledger."""
-        if self._fleet is None:
-            self._fleet = Fleet(find_data_directory().path)
-        return self._fleet
-
-    @property
     def notice(self) -> str:
         """One sentence for the user about where the record lies or what became of it, empty when all is well."""
         return find_data_directory().notice or self.store.notice

@@ -8,17 +8,17 @@ from playwright.sync_api import Page
 from tests.source_tree import ROOT
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-RUN_AXE = """async () => {
-  const found = await window.axe.run('#choline-panel', { resultTypes: ['violations'] });
+RUN_AXE = """async area => {
+  const found = await window.axe.run(area, { resultTypes: ['violations'] });
   return found.violations.map(one => [one.impact, one.id, one.nodes.map(node => node.html)]);
 }"""
 
 
-def find_faults(page: Page) -> list[tuple[str, str, list[str]]]:
+def find_faults(page: Page, area: str = "#choline-panel") -> list[tuple[str, str, list[str]]]:
     if not AXE.exists():
         pytest.skip("axe-core is not installed: npm ci")
     page.evaluate(AXE.read_text())
-    found: list[tuple[str, str, list[str]]] = page.evaluate(RUN_AXE)
+    found: list[tuple[str, str, list[str]]] = page.evaluate(RUN_AXE, area)
     return [fault for fault in found if fault[0] in ("serious", "critical")]
 
 

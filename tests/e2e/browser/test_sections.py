@@ -8,7 +8,7 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.browser.faults import find_faults, use_theme
+from tests.e2e.browser.accessibility import find_faults, use_theme
 from tests.e2e.browser.lab_server import LabServer
 from tests.e2e.browser.notebook_page import NotebookPage
 from tests.e2e.browser.panel_page import WAIT, PanelPage
