@@ -2,8 +2,8 @@
 
 Made by `magic.notebook` for each cell that is followed; called by the thread that shows. It is there for jobs that run longer
 than a second, and for those that cost money; never on this machine. The line is the `text/html` and `text/plain` of the same
-output and is updated while the cell runs: other front ends and file formats show it as it was last. A `clear_output` of the
-job takes everything away but the element: it comes back ahead of the next output.
+output and is updated while the cell runs, with how far a training is: other front ends and file formats show it as it was
+last. A `clear_output` of the job takes everything away but the element: it comes back ahead of the next output.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from choline_jupyter.model.event import Event, Kind
+from choline_jupyter.session.progress_record import render_progress
 from choline_jupyter.session.rent.ledger_report import render_job_cost
 from choline_jupyter.session.report import render_duration
 
@@ -22,19 +23,22 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from choline_jupyter.session.live import LiveSession
+    from choline_jupyter.session.outcome import Outcome
     from choline_jupyter.session.rent.tenancy import Tenancy
 
 JOB = "application/vnd.choline.job+json"
-_FIRST, _AGAIN = 1.0, 5.0  # seconds until it is there, and between two updates of its line
+_FIRST, _AGAIN = 1.0, 2.0  # seconds until it is there, and between two updates of its line
 _OUTPUTS = (Kind.STREAM, Kind.DISPLAY, Kind.RESULT, Kind.ERROR)
 
 
 class JobElement:
-    """One cell's. A terminal has none: it gets the last line, where the job has cost money."""
+    """One cell's; `outcome` learns what the job tells. A terminal has none but the last line, where it has cost money."""
 
-    def __init__(self, shell: InteractiveShell, tenancy: Tenancy, session: LiveSession, job: str) -> None:
+    def __init__(
+        self, shell: InteractiveShell, tenancy: Tenancy, session: LiveSession, job: str, outcome: Outcome
+    ) -> None:
         self._publisher: Any = shell.display_pub
-        self._tenancy, self._session, self._job = tenancy, session, job
+        self._tenancy, self._session, self._job, self._outcome = tenancy, session, job, outcome
         self._begun = time.monotonic()
         self._due = self._begun + _FIRST
         self._name = self._usage = ""
@@ -81,13 +85,17 @@ class JobElement:
         self._name = self._name or uuid4().hex
         self._is_cleared = self._is_cleared and not is_new
         self._is_gone = self._is_gone and not is_new
-        bundle = make_bundle(self._job, self._describe_cost() or self._describe(verb))
+        progress = render_progress(self._outcome.telling.progress, is_running=verb == "runs for")
+        words = [self._describe_cost() or self._describe(verb), progress]
+        bundle = make_bundle(self._job, "; ".join(filter(None, words)))
         self._publisher.publish(bundle, {}, transient={"display_id": self._name}, update=not is_new)
 
     def _describe(self, verb: str) -> str:
         if verb == "runs since":
             return f"job {self._job} runs on {self._session.row.machine} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
-        return f"job {self._job} {verb} {render_duration(time.monotonic() - self._begun)} on {self._session.row.machine}"
+        return (
+            f"job {self._job} {verb} {render_duration(time.monotonic() - self._begun)} on {self._session.row.machine}"
+        )
 
     def _describe_cost(self) -> str:
         machine = self._tenancy.find_machine(self._session.row) if self._is_rented else None

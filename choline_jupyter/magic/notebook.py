@@ -17,7 +17,6 @@ from choline_jupyter.magic.foreseen import foresee_notebook
 from choline_jupyter.magic.imports import CellImports
 from choline_jupyter.magic.job_element import JobElement
 from choline_jupyter.magic.luggage import Luggage
-from choline_jupyter.magic.progress_line import ProgressLine
 from choline_jupyter.magic.relay import RelayScreen, can_relay
 from choline_jupyter.magic.relocation import Move
 from choline_jupyter.magic.results import Returns
@@ -133,22 +132,21 @@ class Notebook:
         stage.adopt(job)
         start_keeper()
         wait = tell_wait(spec.files)
-        self._make_element(stage, job).begin()
+        self._make_element(stage, job, Outcome()).begin()
         print(
             f"Job {job} runs on by itself. `%choline attach {job}` shows it, `%choline interrupt` interrupts it.{wait}"
         )
 
     def _follow(self, stage: Stage, job: str, outcome: Outcome | None = None) -> Outcome:
-        """Show the job until it ends, with its element and how far it is."""
-        element, outcome = self._make_element(stage, job), outcome or Outcome()
-        line = ProgressLine(self._shell, stage.session, outcome)
-        stage.follow(job, outcome, element, line.tick)
+        """Show the job until it ends, with its element."""
+        outcome = outcome or Outcome()
+        element = self._make_element(stage, job, outcome)
+        stage.follow(job, outcome, element)
         element.close(render_usage(outcome.telemetry))
-        line.close()
         return outcome
 
-    def _make_element(self, stage: Stage, job: str) -> JobElement:
-        return JobElement(self._shell, self._bridge.engine.tenancy, stage.session, job)
+    def _make_element(self, stage: Stage, job: str, outcome: Outcome) -> JobElement:
+        return JobElement(self._shell, self._bridge.engine.tenancy, stage.session, job, outcome)
 
     def run_line(self, line: str) -> None:
         """`%choline VERB`."""

@@ -64,9 +64,8 @@ class Stage:
         job: str,
         outcome: Outcome | None = None,
         element: JobElement | None = None,
-        tick: Callable[[], None] = lambda: None,
     ) -> Outcome:
-        """Show events until this job ends; an interrupt of the local kernel interrupts the job. `tick` is called often."""
+        """Show events until this job ends; an interrupt of the local kernel interrupts the job."""
         self._mine.add(job)
         self._element = element
         outcome = outcome or Outcome()
@@ -77,7 +76,6 @@ class Stage:
                 event = self.session.feed.get(interrupts.patience)
                 if element:
                     element.tick()
-                tick()
                 if event is None:
                     self._output.tick()
                     interrupts.check(job)

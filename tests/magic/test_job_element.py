@@ -12,6 +12,7 @@ from choline_jupyter.magic import job_element
 from choline_jupyter.magic.job_element import JOB, JobElement
 from choline_jupyter.model.event import Event, Kind, Series
 from choline_jupyter.model.session import SessionRow, SessionState, Trust
+from choline_jupyter.session.outcome import Outcome
 
 
 class Front:
@@ -46,11 +47,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def make(front: Front, provider: str = "ssh", *, is_rented: bool = False) -> JobElement:
+def make(front: Front, provider: str = "ssh", *, is_rented: bool = False, outcome: Outcome | None = None) -> JobElement:
     row = SessionRow("s-one", "a", provider, "<me@big>", "/", 1, SessionState.READY, 0.0, Trust.OWN)
     shell: Any = SimpleNamespace(display_pub=front, kernel=object())
     tenancy: Any = SimpleNamespace(is_rented=lambda _: is_rented, find_machine=lambda _: None)
-    return JobElement(shell, tenancy, row, "j-one")
+    session: Any = SimpleNamespace(row=row)
+    return JobElement(shell, tenancy, session, "j-one", outcome or Outcome())
 
 
 def event(kind: Kind, rank: int = 0, **content: Any) -> Event:
@@ -72,6 +74,19 @@ def test_it_comes_after_a_second_and_ends_with_what_it_took(clock: Clock) -> Non
     element.tick()
     element.close()
     assert [one["text/plain"] for one in front.shown] == ["choline: job j-one ran for 1 min 3 s on <me@big>"]
+
+
+def test_how_far_a_training_is_stands_in_the_line(clock: Clock) -> None:
+    front, outcome = Front(), Outcome()
+    element = make(front, outcome=outcome)
+    for step in (1, 2, 3):
+        clock.now += 1.0
+        content = json.dumps({"step": step, "total": 10, "metrics": {"loss": 1 / step}}).encode()
+        outcome.telling.take(Event(Series("s-one", 1, 0), step, Kind.METRIC, "j-one", 1, clock.now, content=content))
+        element.tick()
+    assert [one["text/plain"].partition("; ")[2] for one in front.shown] == ["step 3/10, loss 0.3333 █▃▁, 7 s left"]
+    element.close()
+    assert [one["text/plain"].partition("; ")[2] for one in front.shown] == ["step 3/10, loss 0.3333 █▃▁"]
 
 
 def test_a_short_job_has_none_unless_it_costs_money(clock: Clock) -> None:

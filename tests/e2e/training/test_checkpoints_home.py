@@ -111,26 +111,3 @@ events = [event.read_content() for event in store.read_job("{job}") if event.kin
 """
     assert succeed(kernel, told).read_result() == "([30, 30], {'loss': 0.0333, 'lr': 0.001})"
     assert "█" in succeed(kernel, f"%choline runs {job}").read()
-
-
-@needs_namespaces
-def test_a_long_cell_shows_how_far_it_is(kernel: DrivenKernel) -> None:
-    succeed(kernel, "import choline_jupyter.magic.progress_line as _line; _line._AGAIN = 0.0")
-    succeed(kernel, "_line.ProgressLine.__init__.__defaults__ = (0.0,)")
-    code = """
-import time
-for step in range(1, 1001):
-    print(f'step {step}/1000 loss {1 / step:.4f}', flush=True)
-    time.sleep(0.05)
-"""
-    started = kernel.start(APART + code)
-
-    def read_lines() -> list[str]:
-        return [str(one["content"]["data"]["text/plain"]) for one in started.find("update_display_data")]
-
-    kernel.wait_for(lambda: any("left" in line for line in read_lines()))
-    kernel.interrupt()
-    kernel.finish(started)
-    first = started.find("display_data")[0]["content"]["data"]["text/plain"]
-    assert str(first).startswith("choline: step ")
-    assert "left" not in read_lines()[-1]
