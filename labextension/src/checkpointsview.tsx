@@ -1,7 +1,7 @@
 import { UseSignal } from '@jupyterlab/ui-components';
 import React, { useEffect } from 'react';
 import { CheckpointsModel, ICheckpoint } from './checkpointsmodel';
-import { FoldedSection } from './foldedsection';
+import { Section } from './section';
 import { baseName, formatNumber } from './format';
 import { formatSize } from './filesview';
 
@@ -93,8 +93,8 @@ function Checkpoints(props: { model: CheckpointsModel; onResume(job: string): vo
 
 export function CheckpointsSection(props: { model: CheckpointsModel; onResume(job: string): void }): JSX.Element {
   return (
-    <FoldedSection id="checkpoints" title="Checkpoints">
+    <Section id="checkpoints" title="Checkpoints" isFoldedFirst>
       <Checkpoints {...props} />
-    </FoldedSection>
+    </Section>
   );
 }

@@ -1,7 +1,7 @@
 import { UseSignal } from '@jupyterlab/ui-components';
 import React, { useEffect } from 'react';
 import { FilesModel, IFile, IFilesReport } from './filesmodel';
-import { FoldedSection } from './foldedsection';
+import { Section } from './section';
 import { formatNumber } from './format';
 
 /** `12.5 MB`, in decimal units. */
@@ -72,8 +72,8 @@ function Files({ model }: { model: FilesModel }): JSX.Element {
 /** What goes with the active cell, why, and what is held back. */
 export function FilesSection({ model }: { model: FilesModel }): JSX.Element {
   return (
-    <FoldedSection id="files" title="Files of the active cell">
+    <Section id="files" title="Files of the active cell" isFoldedFirst>
       <Files model={model} />
-    </FoldedSection>
+    </Section>
   );
 }
