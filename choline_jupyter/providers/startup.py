@@ -54,7 +54,7 @@ while n=$(up); [ $n -lt $end ] && [ $n -lt $last ]; do
     sleep {period} & wait $!
     read -r e < $d/end; case "$e" in ''|*[!0-9]*) ;; *) end=$e;; esac
 done
-: > $d/over
+trap - TERM; : > $d/over
 while :; do
 {finish}
 sleep 5

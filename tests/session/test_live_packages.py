@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any, cast
 
 from choline_jupyter.ledger.event_store import EventStore
@@ -36,6 +37,8 @@ class Recorder:
 
 class Store:
     """Nothing was seen."""
+
+    directory = Path("nowhere")  # nothing is kept of a session that is not on a rented machine
 
     def find_contiguous(self, session: str) -> dict[Series, int]:
         return {}
