@@ -95,8 +95,9 @@ def test_the_quickstart_goes_on_on_another_machine(home: Isolation, cloud: VastC
     shown = [
         str(message["content"]["data"]["text/plain"]) for message in run.find("update_display_data", "display_data")
     ]
-    spent = float(shown[-1].partition("; ")[2].split()[0])
-    assert "of 2.00 USD so far" in shown[-1]
+    [*_, meter] = [text for text in shown if "USD so far" in text]
+    spent = float(meter.partition("; ")[2].split()[0])
+    assert "of 2.00 USD so far" in meter
     assert spent == pytest.approx(cloud.bill(first.handle) + cloud.bill(second.handle), abs=0.01)
     succeed(kernel, "%choline stop --all --yes")
     wait_until(lambda: not cloud.list_alive())
