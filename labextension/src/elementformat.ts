@@ -1,10 +1,5 @@
-import { formatNumber } from './format';
+import { formatMoney, formatNumber } from './format';
 import { IGpu, IJobCost, IJobDetail } from './jobfollower';
-
-/** `0.03 USD`; of less than a cent as much as can be told. */
-export function formatMoney(amount: number): string {
-  return `${amount >= 0.01 || amount === 0 ? amount.toFixed(2) : amount.toFixed(4)} USD`;
-}
 
 /** What the job costs, as a fact in a row of them; empty where nothing is paid for it. */
 export function describeCost(cost: IJobCost | null): string {

@@ -71,11 +71,11 @@ describe('JobFollower', () => {
 describe('what the element says', () => {
   it('tells the cost of the job and of its machine', () => {
     expect(describeCost({ job: 0.004, machine: 0.5, hourly: 1.2, budget: 2 })).toBe(
-      '0.0040 USD, the machine 0.50 USD of 2.00 USD so far (estimate)'
+      '$0.0040, the machine $0.50 of $2.00 so far (estimate)'
     );
     expect(describeCost(null)).toBe('');
     const cost = { job: 0, machine: 0, hourly: 1.2, budget: 2 };
-    expect(describeMachine({ ...detail, cost })).toBe('vast, 1.20 USD/h');
+    expect(describeMachine({ ...detail, cost })).toBe('vast, $1.20/h');
     expect(describeMachine({ ...detail, provider: 'ssh', machine: 'me@big' })).toBe('me@big');
     expect(describeMachine({ ...detail, provider: '', machine: '' })).toBe('');
   });
