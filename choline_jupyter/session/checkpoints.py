@@ -201,6 +201,11 @@ class Checkpoints:
                 f"checkpoint {announced.name} came from a machine whose session goes on elsewhere, and does not count"
             )
             return
+        if (
+            announced.is_home and not (self._root / announced.path).exists()
+        ):  # of what was written here no other copy is left
+            self._tell(f"checkpoint {announced.name} is not there any more")
+            return
         record = make_record(announced, job, {**self._describe(job), "received": received, "order": list(order)})
         text = json.dumps(record, indent=1).encode()
         self._tree.put_file(announced.path + ".json", [text], 0o600)

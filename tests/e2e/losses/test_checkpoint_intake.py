@@ -117,6 +117,11 @@ def test_a_damaged_difference_leaves_nothing(machine: Machine, harm: str) -> Non
     assert machine.list_home() == BEFORE
 
 
+def test_one_that_was_written_here_and_deleted_is_said_and_has_no_record(machine: Machine) -> None:
+    assert "new.pt is not there any more" in machine.announce(machine.make_difference(), is_home=True)
+    assert machine.list_home() == BEFORE
+
+
 def test_one_that_is_larger_than_the_disk_is_said_and_not_begun(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
