@@ -48,11 +48,12 @@ def has_gpu(facts: Facts) -> bool:
 def _list_gpus(facts: Facts) -> list[str]:
     """Each GPU once, whichever of the ranks have told of it."""
     gpus: dict[int, Mapping[str, Any]] = {}
-    for _, fact in sorted(facts.items()):
+    for rank, fact in sorted(facts.items()):
         told = fact.get("gpus") if isinstance(fact.get("gpus"), list) else [fact.get("gpu")]
         for gpu in told[:_MOST_GPUS] if told else ():
-            if isinstance(gpu, Mapping) and type(gpu.get("index")) is int:
-                gpus.setdefault(gpu["index"], gpu)
+            if isinstance(gpu, Mapping):
+                index = _read(gpu, "index")
+                gpus.setdefault(rank if index is None else int(index), gpu)
     described = {index: _describe_gpu(gpu) for index, gpu in sorted(gpus.items())}
     return [f"GPU {index}: {text}" for index, text in described.items() if text]
 

@@ -38,8 +38,9 @@ def test_what_is_known_is_said(facts: dict[int, dict[str, Any]], text: str) -> N
     assert render_usage(facts) == text
 
 
-def test_a_job_of_one_rank_without_a_gpu_is_as_one_that_ran_here() -> None:
-    assert not render_telemetry({0: {**PROCESS, "seconds": 60}})
+def test_a_kernel_alone_has_no_number() -> None:
+    told = render_telemetry({0: {**PROCESS, "seconds": 60}}, is_many=False)
+    assert told == "choline: peak 1.5 GB, processor 98 % busy.\n"
 
 
 @given(
