@@ -27,6 +27,9 @@ FRONT_END := package.json package-lock.json tsconfig.json \
 
 PRELOAD := $(wildcard choline_jupyter/preload/*.c choline_jupyter/preload/*.h)
 
+# Most tests wait for other processes: three at a time keep two cores busy. `make unit SPREAD=` runs them one by one.
+SPREAD := -n 3 --dist loadfile
+
 QUICKSTART := notebooks/quickstart.ipynb
 EXECUTED := notebooks/quickstart.executed.ipynb
 
@@ -55,7 +58,7 @@ jest: $(DEV_READY) node_modules/.package-lock.json
 
 # What drives the official vastai package, and Lambda's generated client.
 vast: $(VAST_READY)
-	@$(VAST_VENV)/bin/python -m pytest -q -m "vast or oracle"
+	@$(VAST_VENV)/bin/python -m pytest -q $(SPREAD) -m "vast or oracle"
 
 # Fakes of the providers, to rent from without an account, until Ctrl-C.
 fakes: $(VAST_READY)
@@ -63,7 +66,7 @@ fakes: $(VAST_READY)
 
 # Unit, contract and end-to-end tests; pytest's closing line is the last one.
 unit: $(DEV_READY)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) $(PYTEST_ARGS)
 
 # `make bench BENCH=tests/benchmarks/test_files.py` runs some of them.
 BENCH = tests/benchmarks

@@ -29,6 +29,9 @@ class Stopped(KeyboardInterrupt):
         return [f"KeyboardInterrupt: {self}", *billing]
 
 
+Stopped.__name__ = KeyboardInterrupt.__name__  # what a front end is told that ended the cell
+
+
 @contextmanager
 def complete_errors() -> Iterator[None]:
     """Whatever is raised inside is raised as the user is to see it."""

@@ -5,6 +5,7 @@ Used by `tests.hosts.host`; kept in pytest's cache. debootstrap's own default sa
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -33,11 +34,17 @@ def find_obstacle() -> str:
 def make_root(cache: Path) -> Path:
     """The root, which nobody may change; the first call takes a minute, on a busy machine ten, of a test's time."""
     root = cache / f"{RELEASE}-{'-'.join(PACKAGES)}"
-    if not root.exists():
-        draft = root.with_suffix(".draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, str(draft)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-2000:]
-        draft.rename(root)
+    with root.with_suffix(".lock").open("w") as lock:  # of several processes that run tests one makes it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.exists():
+            _fill(root)
     return root
+
+
+def _fill(root: Path) -> None:
+    draft = root.with_suffix(".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, str(draft)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    draft.rename(root)
