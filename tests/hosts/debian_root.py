@@ -43,6 +43,7 @@ def make_root(cache: Path) -> Path:
 
 def _fill(root: Path) -> None:
     draft = root.with_suffix(".draft")
+    subprocess.run(["umount", "--quiet", draft / "proc"], check=False)  # of one that was killed as it was made
     shutil.rmtree(draft, ignore_errors=True)
     command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, str(draft)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
