@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from choline_jupyter.agent.doorbell import Ringer
-from choline_jupyter.agent.file_watch import FileWatch
+from choline_jupyter.agent.file_polling import watch_files
 from choline_jupyter.agent.layout import enter_layout, translate
 from choline_jupyter.agent.masked_journal import MaskedJournal
 from choline_jupyter.agent.node import Node
@@ -62,7 +62,7 @@ class ScriptHost:
         self._folder = Path(order["journal"])
         self._journal = MaskedJournal(self._folder, order["rank"], self._ringer.ring)
         self._outputs = [_Output("stdout", self._folder / "script.out"), _Output("stderr", self._folder / "script.err")]
-        self._watch = FileWatch()
+        self._watch = watch_files()
         for output in self._outputs:
             self._watch.add(output.path)
         self._supervisor: Optional[socket.socket] = None

@@ -6,6 +6,7 @@ told, copies and codes checkpoints, and appends to the journal. Promise: what wa
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -52,6 +53,7 @@ class TrainingFeed:
         self._sight: Optional[CheckpointSight] = None
         self._parts: Optional[PartSight] = None
         self._folders: Optional[FolderWatch] = None
+        self._is_blind = False  # there is no telling what is written in folders
         self._wish: dict[str, Any] = {}
         self._is_started = False
         self._progress = ProgressFeed()
@@ -115,12 +117,20 @@ class TrainingFeed:
             self._parts, apart = PartSight(root, patterns, knows), str(self._folder)
         else:
             self._sight = CheckpointSight(root, self._folder, patterns, knows, self._complain)
-        if self._folders is None:
-            with suppress(OSError):
-                self._folders = FolderWatch(root, apart)
-        else:
-            while self._folders.read():
-                pass  # what came with the job is not the job's
+        while self._folders and self._folders.read():
+            pass  # what came with the job is not the job's
+        if self._folders is None and not self._is_blind:
+            self._folders = self._watch_folders(root, apart)
+
+    def _watch_folders(self, root: str, apart: str) -> Optional[FolderWatch]:
+        """None, which is said once, where the user has no inotify left: what the code saves by itself is not seen."""
+        try:
+            return FolderWatch(root, apart)
+        except OSError as error:
+            self._is_blind = True
+            if error.errno == errno.EMFILE:
+                self._complain("fs.inotify.max_user_instances is used up here: only what checkpoint() saves comes home")
+            return None
 
     def _start(self) -> None:
         self._is_started = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -35,8 +36,10 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path, "*.mine")
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = Project(tmp_path, "*.mine")
+    yield made
+    made.watch.close()
 
 
 def test_files_are_seen_when_they_are_closed_or_moved(project: Project) -> None:
