@@ -19,7 +19,7 @@ from choline_jupyter.server.routes import ROUTES
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
-__all__ = ["load"]
+__all__ = ["load", "unload"]
 
 _ACTIONS = 4  # that may wait for machines at the same time
 
@@ -28,12 +28,23 @@ def load(app: ServerApp) -> None:
     """Add choline's routes to the server `app`, below its base URL, and its news to the server's events."""
     record, reading = Record(), Reading("choline-reading")
     acting, counting = Reading("choline-acting", _ACTIONS), Reading("choline-counting")
-    app.web_app.settings[SETTING] = Shared(record, reading, acting, counting)
+    app.web_app.settings[SETTING] = shared = Shared(record, reading, acting, counting)
     base_url = app.web_app.settings["base_url"]
     handlers = [(url_path_join(base_url, "choline", "api", path), handler) for path, handler in ROUTES]
     app.web_app.add_handlers(".*$", handlers)
     assert app.event_logger is not None  # the server makes it before it loads extensions
     app.event_logger.register_event_schema(SCHEMA)
     emit = partial(app.event_logger.emit, schema_id=SCHEMA_ID)
-    # What begins in the loop waits until there is one that runs.
-    app.io_loop.add_callback(lambda: News(record, reading, emit).start())
+
+    async def begin() -> None:
+        shared.news = News(record, reading, emit)
+        await shared.news.start()
+
+    app.io_loop.add_callback(begin)  # it waits until there is a loop that runs
+
+
+def unload(app: ServerApp) -> None:
+    """Let go of what `load` has opened, in a server that ends before its process does; called in its loop."""
+    shared: Shared | None = app.web_app.settings.get(SETTING)
+    if shared:
+        shared.close()

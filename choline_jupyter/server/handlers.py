@@ -24,6 +24,7 @@ from choline_jupyter.server.record import Reading, Record
 if TYPE_CHECKING:
     from choline_jupyter.model.job import JobRow
     from choline_jupyter.model.session import SessionRow
+    from choline_jupyter.server.news import News
     from choline_jupyter.session.bridge import Bridge
 
 Result = TypeVar("Result")
@@ -32,7 +33,7 @@ SETTING = "choline"
 _DIGITS = 30
 
 
-@dataclass(frozen=True)
+@dataclass
 class Shared:
     """What the handlers of one server share; `acting` waits for machines, `reading` for this one's disk.
 
@@ -43,6 +44,16 @@ class Shared:
     reading: Reading
     acting: Reading
     counting: Reading
+    news: News | None = None  # when the server's loop has come to it
+
+    def close(self) -> None:
+        """Called in the loop: watch nothing, take nothing more; what is open is closed where it is used."""
+        if self.news:
+            self.news.close()
+        self.counting.submit(self.record.close_fleet)
+        self.reading.submit(self.record.close_store)
+        for thread in (self.counting, self.reading, self.acting):
+            thread.close()
 
 
 class RecordHandler(APIHandler):

@@ -41,6 +41,18 @@ class Record:
             self._fleet = Fleet(find_data_directory().path)
         return self._fleet
 
+    def close_store(self) -> None:
+        """What asks later opens it anew."""
+        store, self._store = self._store, None
+        if store:
+            store.close()
+
+    def close_fleet(self) -> None:
+        """The same for the ledger."""
+        fleet, self._fleet = self._fleet, None
+        if fleet:
+            fleet.close()
+
     @property
     def notice(self) -> str:
         """One sentence for the user about where the record lies or what became of it, empty when all is well."""
@@ -48,12 +60,8 @@ class Record:
 
     def close(self) -> None:
         """Let go of the files."""
-        if self._store:
-            self._store.close()
-            self._store = None
-        if self._fleet:
-            self._fleet.close()
-            self._fleet = None
+        self.close_store()
+        self.close_fleet()
 
 
 class Reading:
@@ -74,8 +82,8 @@ class Reading:
         return self._executor.submit(function)
 
     def close(self) -> None:
-        """Take nothing more; what runs goes on to its end."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """Take nothing more; what was submitted goes on to its end."""
+        self._executor.shutdown(wait=False)
 
 
 def clip(value: Any, length: int) -> str:

@@ -6,15 +6,18 @@ event loop and a server application around every test of the project.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyter_server.serverapp import ServerApp
 from pytest_jupyter.jupyter_core import *  # noqa: F403 - fixtures and the hooks that run coroutine tests
 from pytest_jupyter.jupyter_server import *  # noqa: F403
 
 from choline_jupyter.ledger.event_store import EventStore
+from choline_jupyter.server import unload
 
 
 @pytest.fixture(name="jp_server_config")
@@ -32,6 +35,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CHOLINE_AGENT_HOME", str(tmp_path / "agent"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     return folder
+
+
+@pytest.fixture(autouse=True, name="jp_server_cleanup")
+def server_cleanup(jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """In the place of pytest-jupyter's, which knows of no extension that has something open."""
+    yield
+    app: Any = ServerApp.instance()
+
+    async def close() -> None:
+        unload(app)
+        await app._cleanup()
+
+    if hasattr(app, "web_app"):
+        jp_asyncio_loop.run_until_complete(close())
+        app.kernel_manager.context.destroy()
+    ServerApp.clear_instance()
 
 
 @pytest.fixture
