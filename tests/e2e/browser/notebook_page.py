@@ -41,9 +41,10 @@ class NotebookPage:
         self.console_errors: list[str] = []
         page.on("console", self._remember)
 
-    def open_lab(self) -> None:
-        """JupyterLab without a document."""
-        self.page.goto(f"{self.lab.url}/lab?token={self.lab.token}&reset")
+    def open_lab(self, workspace: str = "") -> None:
+        """JupyterLab without a document; a second tab needs a `workspace` of its own, else it loads itself once more."""
+        path = f"lab/workspaces/{workspace}" if workspace else "lab"
+        self.page.goto(f"{self.lab.url}/{path}?token={self.lab.token}&reset")
         self.page.wait_for_function("() => window.jupyterapp !== undefined")
         self.page.evaluate("() => window.jupyterapp.restored")
 

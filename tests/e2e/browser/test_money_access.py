@@ -174,7 +174,7 @@ def test_an_offer_is_found_and_used_by_keyboard_alone(panel: PanelPage, notebook
 
 def test_two_tabs_show_the_same_and_hear_of_the_same(panel: PanelPage, lab: LabServer, browser: Browser) -> None:
     second = NotebookPage(panel.page.context.new_page(), lab)
-    second.open_lab()
+    second.open_lab("second")
     other = PanelPage(second.page)
     other.open()
     for one in (panel, other):
