@@ -24,14 +24,24 @@ def main(arguments: list[str]) -> None:
     """`connect [--no-start] [--home DIR] [--python FILE] [--linger SECONDS]`."""
     try:
         place = Place(_find_option(arguments, "--home"))
-        door = _reach(place, arguments)
+        while not _hand_over(_reach(place, arguments)):
+            pass  # it was leaving: the next one takes it
     except (OSError, PlaceError) as error:
         sys.exit("choline: the agent cannot start on this machine: %s" % error)
-    socket.send_fds(door, [b"c"], [0, 1])  # where frames come from and go to; `agent.door` takes them
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1):
-        os.dup2(null, descriptor)
-    door.recv(1)  # returns when the supervisor closes the channel or dies
+
+
+def _hand_over(door: socket.socket) -> bool:
+    """Return when the supervisor closes the channel or dies; False when it has not taken it.
+
+    A supervisor that ends after it was knocked at leaves unread what it was sent, and that is what a reset says.
+    """
+    with door:
+        try:
+            socket.send_fds(door, [b"c"], [0, 1])  # where frames come from and go to; `agent.door` takes them
+            door.recv(1)
+        except (ConnectionResetError, BrokenPipeError):
+            return False
+    return True
 
 
 def _reach(place: Place, arguments: list[str]) -> socket.socket:
