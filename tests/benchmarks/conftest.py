@@ -13,6 +13,7 @@ from tests.benchmarks.parallel_cluster import ParallelCluster
 from tests.benchmarks.plain_kernel import PlainKernel
 from tests.benchmarks.report import Report
 from tests.benchmarks.samples import QUICK
+from tests.benchmarks.ssh_host import SSHHost, open_driver
 
 # Every process would compile what it imports at each start: that is not what a user's machine does.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -45,6 +46,20 @@ def engine(home: Home) -> Iterator[EngineDriver]:
     yield driver
     driver.stop()
     driver.close()
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[SSHHost]:
+    """A machine behind an sshd on the loopback."""
+    made = SSHHost()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def near(home: Home, host: SSHHost) -> Iterator[EngineDriver]:
+    """The engine with a session on it."""
+    yield from open_driver(host)
 
 
 @pytest.fixture(scope="session")

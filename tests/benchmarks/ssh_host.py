@@ -15,6 +15,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 
 from choline_jupyter.session.spec import SessionSpec
+from tests.benchmarks.engine_driver import EngineDriver
 from tests.benchmarks.home import Home
 from tests.benchmarks.plain_kernel import PATIENCE, PlainKernel
 from tests.benchmarks.timing import Timing
@@ -111,3 +112,15 @@ class ExecPerCell:
     def close(self) -> None:
         self._master.terminate()
         self._master.wait()
+
+
+def open_driver(host: SSHHost) -> Iterator[EngineDriver]:
+    """The engine with a session on the host, until the generator is resumed."""
+    with host.entered():
+        driver = EngineDriver(host.place)
+        driver.open("bench")
+        driver.wait_for_preload()
+        driver.run("import os; assert 'SSH_CONNECTION' in os.environ")
+    yield driver
+    driver.stop()
+    driver.close()

@@ -19,9 +19,8 @@ from tests.benchmarks.engine_driver import EngineDriver
 from tests.benchmarks.home import Home
 from tests.benchmarks.report import Goal, Report, Row, Unit
 from tests.benchmarks.samples import Samples, choose, interleave
-from tests.benchmarks.ssh_host import SSHHost
+from tests.benchmarks.ssh_host import SSHHost, open_driver
 from tests.benchmarks.test_files import SECTION, Ours, Peer
-from tests.benchmarks.test_ssh import open_driver
 from tests.net.link import Link, require_link
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1500)]
@@ -31,19 +30,6 @@ EDITS = 100
 MANY = choose(5_000, 200)
 LARGE_FILES, SMALL_FILES = choose(4, 1), choose(5_000, 100)
 WORDS = [f"{random.Random(number).randbytes(3).hex()}_{number}" for number in range(2_000)]
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[SSHHost]:
-    made = SSHHost()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def near(home: Home, host: SSHHost) -> Iterator[EngineDriver]:
-    """The engine with a session behind the sshd on the loopback."""
-    yield from open_driver(host)
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,15 @@ import itertools
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from choline_jupyter.session.cargo import Packed
 from tests.benchmarks.engine_driver import EngineDriver
-from tests.benchmarks.home import Home
 from tests.benchmarks.report import Report, Row
 from tests.benchmarks.samples import choose, interleave
-from tests.benchmarks.ssh_host import SSHHost
-from tests.benchmarks.test_ssh import open_driver
 from tests.net.data_server import DataServer, serve_data
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
@@ -26,19 +23,6 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 SECTION = "Datasets"
 SIZE = choose(1 << 28, 1 << 24)
 _NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[SSHHost]:
-    made = SSHHost()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def near(home: Home, host: SSHHost) -> Iterator[EngineDriver]:
-    """The engine with a session behind the sshd on the loopback."""
-    yield from open_driver(host)
 
 
 class Ours:

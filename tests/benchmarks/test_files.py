@@ -7,7 +7,7 @@ import itertools
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,10 @@ from choline_jupyter.capture.foresight import Need
 from choline_jupyter.capture.selection import Rules, choose
 from choline_jupyter.session.cargo import Cargo, Packed
 from tests.benchmarks.engine_driver import EngineDriver
-from tests.benchmarks.home import Home
 from tests.benchmarks.report import Goal, Report, Row
 from tests.benchmarks.samples import Measure, interleave
 from tests.benchmarks.samples import choose as choose_amount
 from tests.benchmarks.ssh_host import SSHHost
-from tests.benchmarks.test_ssh import open_driver
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1500)]
 
@@ -110,19 +108,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for count in range(EACH):
             (folder / f"d{number}" / f"{count}.txt").write_text(f"{number} {count} " * 200)
     return folder
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[SSHHost]:
-    made = SSHHost()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def near(home: Home, host: SSHHost) -> Iterator[EngineDriver]:
-    """The engine with a session behind the sshd on the loopback."""
-    yield from open_driver(host)
 
 
 def test_many_small_files(report: Report, near: EngineDriver, host: SSHHost, project: Path) -> None:

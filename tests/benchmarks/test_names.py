@@ -24,7 +24,6 @@ from tests.benchmarks.plain_kernel import PlainKernel
 from tests.benchmarks.report import Goal, Report, Row
 from tests.benchmarks.samples import Measure, Samples, choose, interleave
 from tests.benchmarks.ssh_host import SSHHost
-from tests.benchmarks.test_ssh import open_driver
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1500)]
 
@@ -82,19 +81,6 @@ def test_a_warm_cell_that_reads_unchanged_names(report: Report, notebook: PlainK
         both.add(1.5 * nothing + one)
     what = f"the same behind a cell of this side, {size}"
     report.add(SECTION, Row(what, found["reads done"], both, "1.5 x that + one SHA-256 of it", Goal(1.1)))
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[SSHHost]:
-    made = SSHHost()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def near(home: Home, host: SSHHost) -> Iterator[EngineDriver]:
-    """The engine with a session behind the sshd on the loopback."""
-    yield from open_driver(host)
 
 
 class Peers:

@@ -9,18 +9,15 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from choline_jupyter.model.instance import InstanceRow, InstanceState
-from choline_jupyter.providers import registry
 from choline_jupyter.providers.provider import Sighting
-from choline_jupyter.session import engine
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import parse_cell
-from choline_jupyter.session.rent import suppliers
 from tests.benchmarks.engine_driver import EngineDriver
 from tests.benchmarks.home import Home
 from tests.benchmarks.report import Goal, Report, Row
 from tests.benchmarks.samples import Samples, choose, interleave
 from tests.benchmarks.ssh_host import SSHHost
-from tests.fakes.machine_provider import MachineProvider
+from tests.fakes.machine_provider import MachineProvider, install
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
 
@@ -45,11 +42,7 @@ def provider(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
     if os.geteuid() != 0:
         pytest.skip("needs a kernel feature: mount and pid namespaces, which only root has here")
     made = Told()
-    for module in (engine, suppliers):
-        monkeypatch.setattr(
-            module, "load_provider", lambda name: made if name == made.name else registry.load_provider(name)
-        )
-        monkeypatch.setattr(module, "list_names", lambda: sorted({*registry.list_names(), made.name}))
+    install(made, monkeypatch)
     yield made
     made.close()
 

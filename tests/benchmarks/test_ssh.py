@@ -15,7 +15,7 @@ from tests.benchmarks.parallel_cluster import ParallelCluster
 from tests.benchmarks.plain_kernel import PlainKernel
 from tests.benchmarks.report import Goal, Report, Row, Unit
 from tests.benchmarks.samples import Measure, Samples, choose, interleave
-from tests.benchmarks.ssh_host import ExecPerCell, SSHHost, TunnelledKernel
+from tests.benchmarks.ssh_host import ExecPerCell, SSHHost, TunnelledKernel, open_driver
 from tests.benchmarks.test_output import DISPLAY, LINES, PRINTS, SIZE
 from tests.benchmarks.test_start import start_plain
 from tests.benchmarks.test_warm_cell import measure
@@ -37,19 +37,6 @@ def link() -> Iterator[Link]:
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[SSHHost]:
-    made = SSHHost()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def near(home: Home, host: SSHHost) -> Iterator[EngineDriver]:
-    """The engine with a session behind the sshd on the loopback."""
-    yield from open_driver(host)
-
-
-@pytest.fixture(scope="module")
 def far_host(link: Link) -> Iterator[SSHHost]:
     made = SSHHost(link)
     yield made
@@ -60,17 +47,6 @@ def far_host(link: Link) -> Iterator[SSHHost]:
 def far(home: Home, far_host: SSHHost) -> Iterator[EngineDriver]:
     """The engine with a session at the far end of the link."""
     yield from open_driver(far_host)
-
-
-def open_driver(host: SSHHost) -> Iterator[EngineDriver]:
-    with host.entered():
-        driver = EngineDriver(host.place)
-        driver.open("bench")
-        driver.wait_for_preload()
-        driver.run("import os; assert 'SSH_CONNECTION' in os.environ")
-    yield driver
-    driver.stop()
-    driver.close()
 
 
 def test_warm_cell(

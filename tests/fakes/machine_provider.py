@@ -5,14 +5,40 @@ A machine ends itself by a file that it makes in its home, as one of a marketpla
 
 from __future__ import annotations
 
+import pytest
+
 from choline_jupyter.model.instance import InstanceState
-from choline_jupyter.providers.provider import ANY, LABEL, SELF_DESTROY, STARTUP, Access, Contact, Order, Sighting
+from choline_jupyter.providers import registry
+from choline_jupyter.providers.provider import (
+    ANY,
+    LABEL,
+    SELF_DESTROY,
+    STARTUP,
+    Access,
+    Contact,
+    Order,
+    Provider,
+    Sighting,
+)
 from choline_jupyter.providers.rented import make_way
+from choline_jupyter.session import engine
+from choline_jupyter.session.rent import suppliers
 from choline_jupyter.transport.channel import Transport
 from tests.fakes.machine import Machine
 from tests.fakes.memory_provider import MemoryProvider
 
 _LINGER = ("--linger", "1")
+
+
+def install(provider: MachineProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have it beside the providers that are installed."""
+
+    def load(name: str) -> Provider:
+        return provider if name == provider.name else registry.load_provider(name)
+
+    for module in (engine, suppliers):
+        monkeypatch.setattr(module, "load_provider", load)
+        monkeypatch.setattr(module, "list_names", lambda: sorted({*registry.list_names(), provider.name}))
 
 
 class MachineProvider(MemoryProvider):

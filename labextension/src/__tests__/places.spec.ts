@@ -3,11 +3,11 @@ import { ISession } from '../types';
 
 const session = (fields: Partial<ISession>): ISession => ({
   id: 's-one',
-  name: '/work/a.ipynb',
+  name: '/home/me/a.ipynb',
   notebook: 'a.ipynb',
   provider: 'ssh',
   machine: 'me@big',
-  directory: '/work',
+  directory: '/home/me',
   epoch: 1,
   state: 'ready',
   created: 0,

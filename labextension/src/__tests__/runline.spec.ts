@@ -51,7 +51,7 @@ describe('findPlaces', () => {
     ['%%choline --memory 40GB', 'a GPU of 40GB'],
     ['%%choline --provider modal', 'modal'],
     ['%%choline --isolated', 'this machine, isolated'],
-    ['%%choline --session /work/train.ipynb', 'session train.ipynb'],
+    ['%%choline --session /home/me/train.ipynb', 'session train.ipynb'],
     ['%%choline --out x', '']
   ])('tells of %s', (line, said) => {
     expect(describeLine(readLine(line)!)).toBe(said);

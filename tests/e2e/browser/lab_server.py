@@ -10,12 +10,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import psutil
 from nbformat.v4 import new_code_cell, new_notebook
+
+from tests.fakes.cloud import Cloud
 
 STARTUP_SECONDS = 50
 SHUTDOWN_SECONDS = 20
@@ -39,6 +42,12 @@ class LabServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.environment = self._isolated_environment()
         self._write_settings()
+
+    def rent_from(self, clouds: Mapping[str, Cloud]) -> None:
+        """Have these fakes for providers, from the next start on."""
+        path = self._folder / "fakes.json"
+        path.write_text(json.dumps({name: cloud.tell() for name, cloud in clouds.items()}))
+        self.environment["CHOLINE_FAKE_CLOUD"] = str(path)
 
     def start(self) -> None:
         command = [

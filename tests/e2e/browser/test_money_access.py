@@ -45,8 +45,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Cloud]) -> I
     """A user who has rented for a month, has a machine whose budget is spent and one that has just been asked for."""
     folder = tmp_path_factory.mktemp("lab")
     server = LabServer(folder)
-    (folder / "fakes.json").write_text(json.dumps({name: cloud.tell() for name, cloud in clouds.items()}))
-    server.environment["CHOLINE_FAKE_CLOUD"] = str(folder / "fakes.json")
+    server.rent_from(clouds)
     configure_money(folder / "home" / ".config", "[money]\nbudget = 5\nmonthly = 20\nauto_approve = 1\n")
     save_past(find_record(server))
     save_present(find_record(server))
@@ -76,10 +75,10 @@ def save_present(folder: Path) -> None:
     spent = save_machine(ledger, 1, hours=0.9, budget=1.0, session="s-spent")
     fine = save_machine(ledger, 2, hours=0.4, session="s-fine")
     save_machine(ledger, 3, InstanceState.BOOTING, hours=0.01, session="s-next")
-    for row, name in ((spent, "/work/finetune.ipynb"), (fine, "/work/train.ipynb")):
+    for row, name in ((spent, "/home/me/finetune.ipynb"), (fine, "/home/me/train.ipynb")):
         store.save_session(
             SessionRow(
-                row.session, name, row.provider, row.label, "/work", 1, SessionState.READY, now - 1400, Trust.RENTED
+                row.session, name, row.provider, row.label, "/home/me", 1, SessionState.READY, now - 1400, Trust.RENTED
             )
         )
     job = JobRow("j-train", "s-fine", state=JobState.DONE, code=CODE, created_at=now - 1300, started_at=now - 1300)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 
@@ -36,10 +35,8 @@ def clouds() -> Iterator[dict[str, Cloud]]:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Cloud]) -> Iterator[LabServer]:
-    folder = tmp_path_factory.mktemp("lab")
-    server = LabServer(folder)
-    (folder / "fakes.json").write_text(json.dumps({name: cloud.tell() for name, cloud in clouds.items()}))
-    server.environment["CHOLINE_FAKE_CLOUD"] = str(folder / "fakes.json")
+    server = LabServer(tmp_path_factory.mktemp("lab"))
+    server.rent_from(clouds)
     server.start()
     yield server
     server.stop()

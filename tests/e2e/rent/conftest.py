@@ -8,12 +8,9 @@ from unittest import mock
 
 import pytest
 
-from choline_jupyter.providers import registry
-from choline_jupyter.session import engine
-from choline_jupyter.session.rent import suppliers
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.rent.tenant import Tenant
-from tests.fakes.machine_provider import MachineProvider
+from tests.fakes.machine_provider import MachineProvider, install
 
 
 @pytest.fixture
@@ -31,11 +28,7 @@ def provider(home: Isolation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machi
     if os.geteuid() != 0:
         pytest.skip("needs a kernel feature: mount and pid namespaces, which only root has here")
     made = MachineProvider()
-    for module in (engine, suppliers):
-        monkeypatch.setattr(
-            module, "load_provider", lambda name: made if name == made.name else registry.load_provider(name)
-        )
-        monkeypatch.setattr(module, "list_names", lambda: sorted({*registry.list_names(), made.name}))
+    install(made, monkeypatch)
     yield made
     made.close()
 
