@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -81,12 +82,10 @@ def test_the_quickstart_goes_on_on_another_machine(home: Isolation, cloud: VastC
     read_until(kernel, lambda: run.is_idle and run.reply)
     assert run.reply["status"] == "ok", run.read("stderr")
     lines = read_lines(run.read())
-    assert lines[-1] == undisturbed[-1]
-    again = next(
-        place for place in range(1, len(lines)) if lines[place - 1 : place + 1] != undisturbed[place - 1 : place + 1]
-    )
-    assert lines[:again] == undisturbed[:again]
-    assert lines[again:] == undisturbed[-len(lines[again:]) :]
+    steps = [undisturbed.index(line) for line in lines]  # every loss is, to the digit, that of the undisturbed run
+    assert (steps[0], steps[-1]) == (0, 23)
+    # The other machine goes on behind the last checkpoint that came home: steps after it are made again, if there were any.
+    assert sum(step != before + 1 for before, step in pairwise(steps)) <= 1
     told = run.read("stderr")
     assert "was lost (outbid) after" in told
     assert "from step " in told
