@@ -30,6 +30,7 @@ SECTIONS = (
     "Datasets",
     "Money",
     "Checkpoints",
+    "Panel",
     "Memory",
     "Loading",
 )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
-
 import pytest
 from playwright.sync_api import CDPSession
 
-from tests.benchmarks.samples import choose
+from tests.benchmarks.report import Goal, Report, Row, Unit
+from tests.benchmarks.samples import choose, interleave
 from tests.e2e.browser.conftest import browser, lab, notebook_page  # noqa: F401 - fixtures
 from tests.e2e.browser.lab_server import LabServer
 from tests.e2e.browser.notebook_page import NotebookPage
@@ -71,18 +70,18 @@ def page(notebook_page: NotebookPage, lab: LabServer) -> NotebookPage:  # noqa: 
     return notebook_page
 
 
-def test_five_thousand_lines_a_second(page: NotebookPage) -> None:
+def test_five_thousand_lines_a_second(report: Report, page: NotebookPage) -> None:
     """The panel is open, as it is when somebody watches."""
     PanelPage(page.page).open()
     meter = Meter(page)
-    found: dict[int, list[dict[str, float]]] = {2: [], 3: []}
     for cell in (2, 3):
         meter.run(cell)
-    for _ in range(ROUNDS):
-        for cell, samples in found.items():
-            samples.append(meter.run(cell))
-            print({name: round(value, 2) for name, value in samples[-1].items()}, flush=True)
-    for name, unit in (("busy", 1), ("long", 1), ("heap", 1e6)):
-        plain, ours = (statistics.median(one[name] for one in found[cell]) / unit for cell in (2, 3))
-        print(f"{name}: plain {plain:.2f}, choline {ours:.2f}, {ours / plain if plain else 0:.2f} times; ", end="")
-        print(" ".join(f"{one[name] / unit:.2f}" for cell in (2, 3) for one in found[cell]))
+    found = interleave({"plain": lambda: meter.run(2), "ours": lambda: meter.run(3)}, rounds=ROUNDS)
+    for name, what, unit in (
+        ("busy", "processor time of the page's main thread", Unit("s", 1)),
+        ("long", "time in tasks above 50 ms", Unit("s", 1)),
+        ("heap", "heap that stays when the cell has ended", Unit("MB", 1e-6)),
+    ):
+        row = f"a `%%choline` cell that prints 5,000 lines/s for {SECONDS} s: {what}"
+        samples = found[f"ours {name}"], found[f"plain {name}"]
+        report.add("Panel", Row(row, *samples, "the same plain cell", Goal(1.1), unit))
