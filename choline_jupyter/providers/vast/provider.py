@@ -123,11 +123,11 @@ class VastProvider(Provider):
 
     def check_ready(self) -> str:
         if importlib.util.find_spec("vastai") is None:
-            return "the package vastai is missing: pip install 'choline-jupyter[vast]'"
+            return "The package vastai is missing: pip install 'choline-jupyter[vast]'."
         try:
             self._find_client()
         except KeyRejected:
-            return "there is no key: set VAST_API_KEY or run `choline login vast`"
+            return "There is no key: set VAST_API_KEY, or run `choline login vast`."
         return ""
 
     async def find_credit(self) -> float | None:

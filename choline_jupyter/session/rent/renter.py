@@ -20,6 +20,7 @@ from choline_jupyter.model.offer import GIB, Wish
 from choline_jupyter.providers.failure import KeyRejected, ProviderFailure, Refused, Throttled
 from choline_jupyter.providers.keys import KeyPair, find_own_key, make_key
 from choline_jupyter.providers.provider import STARTUP, Order, Provider, Sighting
+from choline_jupyter.providers.registry import load_provider
 from choline_jupyter.providers.startup import make_startup, make_watchdog
 from choline_jupyter.session.rent.fleet import Fleet
 from choline_jupyter.session.rent.limits import RESUME, Limits
@@ -107,10 +108,7 @@ class Renter:
         """What could be rented now, cheapest run first; raises RequestError where nobody can be asked."""
         asked = [one for one in self._providers if rent.provider in ("", one.name)]
         if not asked:
-            raise RequestError(
-                f"The provider {rent.provider} cannot be used." if rent.provider else "No provider is configured.",
-                "`choline doctor` says what is missing; `choline login PROVIDER` takes a key.",
-            )
+            raise _explain_silence(rent.provider)
         since = self._fleet.clock() - FAILED
         failures = await self._fleet.run(self._fleet.ledger.money.list_failures, since)
         return await survey(asked, rent.wish, rent.plan, failures)
@@ -260,6 +258,14 @@ class Renter:
             await self._fleet.run(self._fleet.ledger.money.note_failure, row.provider, host, reason[:200])
         if row:
             await destroy(self._fleet, one.provider, row)
+
+
+def _explain_silence(wanted: str) -> RequestError:
+    """Why there is nobody to ask."""
+    if not wanted:
+        hint = "`choline doctor` says what is missing; `choline login PROVIDER` takes a key."
+        return RequestError("No provider is configured.", hint)
+    return RequestError(f"The provider {wanted} is not ready.", load_provider(wanted).check_ready())
 
 
 def _check_price(sighting: Sighting, order: Order) -> Sighting:

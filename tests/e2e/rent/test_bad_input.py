@@ -118,6 +118,13 @@ def test_no_provider_is_configured(user: User) -> None:
     assert lines[2:] == [f"Still costing money: {RUNS}."]
 
 
+def test_the_provider_that_is_asked_for_has_no_key(user: User) -> None:
+    user.offer()
+    lines = user.fail("--gpu", "a100", "--budget", "2", "--yes", "--provider", "lambda")
+    assert lines[0] == "The provider lambda is not ready."
+    assert "set LAMBDA_API_KEY" in lines[1]
+
+
 @pytest.mark.parametrize(("call", "kind"), [("offers", "401"), ("list", "401"), ("create", "401")])
 def test_a_key_that_is_wrong_or_revoked_on_the_way(user: User, call: str, kind: str) -> None:
     user.clouds["runpod"].fail(call, kind, 99)
