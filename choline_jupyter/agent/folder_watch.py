@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from collections.abc import Container
 
 _IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE, _IN_ISDIR = 0x8, 0x80, 0x100, 0x40000000
 _IN_ONLYDIR, _IN_DONT_FOLLOW = 0x1000000, 0x2000000
@@ -21,8 +22,8 @@ _MOST = 5000  # folders; inotify's own limit is per user
 class FolderWatch:
     """`fileno` becomes readable when a file was written. Raises OSError where there is no inotify."""
 
-    def __init__(self, root: str, apart: str) -> None:
-        """`apart` is a folder that is not looked into."""
+    def __init__(self, root: str, apart: Container[str]) -> None:
+        """`apart` are folders that are not looked into."""
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if self._fd < 0:
@@ -65,7 +66,7 @@ class FolderWatch:
         found: list[str] = []
         for path, folders, _ in os.walk(folder):
             folders[:] = [name for name in folders if name not in _SKIPPED]
-            if path == self._apart or os.path.basename(path) in _SKIPPED or len(self._folders) >= _MOST:
+            if path in self._apart or os.path.basename(path) in _SKIPPED or len(self._folders) >= _MOST:
                 folders.clear()
                 continue
             number = self._libc.inotify_add_watch(self._fd, os.fsencode(path), _MASK)

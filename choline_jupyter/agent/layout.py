@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Optional
 
 from choline_jupyter.agent import mounts
 from choline_jupyter.agent.contents import Contents
-from choline_jupyter.agent.place import find_cache, find_directory
+from choline_jupyter.agent.place import find_cache, find_directory, find_runtime
 from choline_jupyter.agent.retention import KEEP_SECONDS
 from choline_jupyter.model.names import check_identifier
 from choline_jupyter.store.mark import is_same
@@ -142,7 +142,8 @@ def enter_layout(order: dict[str, Any]) -> None:
 def list_kept(layout: Layout) -> list[str]:
     """What a kernel needs of its machine although it may lie where the project is shown, as in a home folder."""
     home = os.path.dirname(os.path.dirname(os.path.dirname(layout.real)))
-    return [*layout.kept, home, str(find_cache()), str(_CODE), sys.prefix, sys.base_prefix, sys.exec_prefix]
+    own = [home, str(find_cache()), str(find_runtime()), str(_CODE)]
+    return [*layout.kept, *own, sys.prefix, sys.base_prefix, sys.exec_prefix]
 
 
 def _enter(layout: Layout, scratch: str) -> None:

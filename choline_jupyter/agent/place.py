@@ -30,7 +30,7 @@ class Place:
         self.notice = ""
         self.home = self._find_home(home)
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:10]
-        self.sockets = _claim(_find_runtime() / digest)
+        self.sockets = _claim(find_runtime() / digest)
         self.lock = self.home / "supervisor.lock"
         self.log = self.home / "supervisor.log"
         self.door = self.sockets / "door"  # stream socket: clients' connectors
@@ -68,7 +68,7 @@ class Place:
         try:
             return _claim(wanted)
         except OSError as error:
-            fallback = _claim(_find_runtime() / "agent")
+            fallback = _claim(find_runtime() / "agent")
             self.notice = "%s cannot be written (%s); %s is used, which a restart may empty." % (
                 wanted, error.strerror, fallback,
             )  # fmt: skip
@@ -94,15 +94,16 @@ def find_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "choline"
 
 
-def _find_state() -> Path:
-    return Path(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"))
-
-
-def _find_runtime() -> Path:
+def find_runtime() -> Path:
+    """Where the sockets of all agents of this user are. Raises PlaceError, OSError."""
     base = os.environ.get("XDG_RUNTIME_DIR")
     if base and os.path.isdir(base) and os.access(base, os.W_OK):
         return _claim(Path(base) / "choline")
     return _claim(Path(tempfile.gettempdir()) / ("choline-%d" % os.getuid()))
+
+
+def _find_state() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"))
 
 
 def _claim(path: Path) -> Path:

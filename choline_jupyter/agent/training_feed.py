@@ -13,7 +13,7 @@ import re
 import select
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -120,9 +120,9 @@ class TrainingFeed:
         while self._folders and self._folders.read():
             pass  # what came with the job is not the job's
         if self._folders is None and not self._is_blind:
-            self._folders = self._watch_folders(root, apart)
+            self._folders = self._watch_folders(root, {apart, *self._workspace.shown})
 
-    def _watch_folders(self, root: str, apart: str) -> Optional[FolderWatch]:
+    def _watch_folders(self, root: str, apart: Container[str]) -> Optional[FolderWatch]:
         """None, which is said once, where the user has no inotify left: what the code saves by itself is not seen."""
         try:
             return FolderWatch(root, apart)

@@ -55,7 +55,7 @@ class Workspace:
         self._full = ""  # what was said when the disk was full
         # what is renamed must not leave its mount
         self._reals = {layout.root: layout.real, **dict(layout.folders)} if layout.binds else {}
-        self._shown = frozenset(list_kept(layout))
+        self.shown = frozenset(list_kept(layout))  # folders of this machine that are not part of the project
         self._scan = Scan()
         self._fetched = FetchedLog(index.with_name("fetched.jsonl"))
         self.arrived: set[str] = set()  # files that the last job brought
@@ -65,7 +65,7 @@ class Workspace:
         # root -> path -> [digest, *signature]; without a digest what was there before us
         self._known: dict[str, dict[str, list[Any]]] = _load(index)
         if self.root not in self._known:
-            self._known[self.root] = {path: ["", *sign(status)] for path, status in _walk(self.root, self._shown)}
+            self._known[self.root] = {path: ["", *sign(status)] for path, status in _walk(self.root, self.shown)}
 
     def unpack(self, size: int, data: memoryview) -> Iterator[str]:
         """What came with a job: `size` bytes of JSON that say what it is, then the small files; see `receive`."""
@@ -105,7 +105,7 @@ class Workspace:
         self._fetched.note(self.root, known)
         seen: set[str] = set()
         changes: list[Change] = []
-        for path, status in _walk(self.root, self._shown):
+        for path, status in _walk(self.root, self.shown):
             seen.add(path)
             if path in self.gathered or (self.apart and path.startswith(self.apart)):
                 known[path] = ["", *sign(status)]  # nor are they news to a later job

@@ -23,7 +23,7 @@ class Project:
         self.root, self.copies = root, root / "checkpoints/j-1"
         self.complaints: list[str] = []
         self.known: set[str] = set()
-        self.watch = FolderWatch(str(root), str(root / "checkpoints"))
+        self.watch = FolderWatch(str(root), {str(root / "checkpoints")})
         self.sight = CheckpointSight(
             str(root), self.copies, patterns, lambda path, status: path in self.known, self.complaints.append
         )
