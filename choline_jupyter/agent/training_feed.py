@@ -28,6 +28,7 @@ from choline_jupyter.agent.part_sight import PartSight
 from choline_jupyter.agent.progress_feed import ProgressFeed
 from choline_jupyter.agent.workspace import Workspace
 from choline_jupyter.model.event import Kind
+from choline_jupyter.store.entry import SMALL
 
 _VARIABLE = "CHOLINE_TRAINING"
 _NAME = re.compile(r"j-?[0-9a-z-]{1,60}\Z")
@@ -239,6 +240,9 @@ class TrainingFeed:
             "keep": self._wish.get("keep"),
             "is_home": self._workspace is None,
         }
+        if self._workspace is not None:
+            for name, _, digest in [file for file in files if file[1] > SMALL]:
+                self._workspace.note_content(str(path / name), digest)
         if self._workspace is not None and path.exists():
             told["difference"] = self._coding.code(kind, path, str(files[0][2]))
         self._append(Kind.CHECKPOINT, job, told)

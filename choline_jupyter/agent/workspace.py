@@ -119,6 +119,12 @@ class Workspace:
             self._save()
         return changes, removed
 
+    def note_content(self, path: str, digest: str) -> None:
+        """A file below the project has this content now: it need not come from the client."""
+        real = self._reals.get(self.root, self.root) + path[len(self.root) :]
+        with suppress(OSError):
+            self._contents.note(digest, real)
+
     def has_placed(self, path: str, status: os.stat_result) -> bool:
         """Whether a file is one that was here before, came with a job or on demand, and is as it was."""
         known = self._known.get(self.root, {})
@@ -171,8 +177,10 @@ class Workspace:
             tree.put_folder(entry.path, entry.mode)
             return
         if not known.get(entry.path, [""])[0] and not tree.is_new(entry.path) and tree.find(entry.path):
-            raise FileExistsError(errno.EEXIST, "this machine has one of its own there")
-        if entry.kind == "link":
+            if not self._has_already(tree, entry):
+                raise FileExistsError(errno.EEXIST, "this machine has one of its own there")
+            status = tree.find(entry.path)
+        elif entry.kind == "link":
             tree.put_link(entry.path, entry.target)
             status = tree.find(entry.path)
         else:
@@ -182,6 +190,17 @@ class Workspace:
         self.arrived.add(os.path.join(root, entry.path))
         if status:
             known[entry.path] = [_name(entry), *sign(status)]
+
+    def _has_already(self, tree: Tree, entry: Entry) -> bool:
+        """Whether a file of this machine's own is what has come: a checkpoint that went home from here, or equal by chance.
+
+        Of a checkpoint each side has a record of its own.
+        """
+        if entry.path.startswith("checkpoints/") and entry.path.endswith(".json"):
+            return True
+        status = tree.find(entry.path)
+        is_candidate = entry.kind == "file" and status and stat.S_ISREG(status.st_mode) and status.st_size == entry.size
+        return bool(is_candidate) and self._scan.hash(os.path.join(tree.root, entry.path))[0] == entry.digest
 
     def _put_file(self, tree: Tree, entry: Entry, content: Optional[memoryview]) -> Optional[os.stat_result]:
         """A small file that came is written, any other is its blob itself."""

@@ -15,7 +15,7 @@ from choline_jupyter.agent.layout import Layout
 from choline_jupyter.agent.small_files import SmallFiles
 from choline_jupyter.agent.workspace import Workspace
 from choline_jupyter.model.event import Event, Kind, Series
-from choline_jupyter.session.file_sync import FileSync
+from choline_jupyter.session.file_sync import FileSync, Shipment
 from choline_jupyter.session.homecoming import Homecoming
 from choline_jupyter.store.entry import SMALL, write_entry
 from choline_jupyter.store.scan import Scan
@@ -46,13 +46,17 @@ class Sides:
     def send(self, *names: str) -> list[str]:
         """What the cell needs goes; gives what went."""
         shipment = self.sync.plan(look(*(self.here / name for name in names)))
+        assert self.deliver(shipment) == []
+        self.sync.note_sent(shipment)
+        return [entry[0] for part in shipment.told for entry in part["entries"]]
+
+    def deliver(self, shipment: Shipment) -> list[str]:
+        """Have it over there; gives what is said."""
         for digest, path in shipment.large.items():
             (self._folder / "blobs" / digest).write_bytes(path.read_bytes())
         data = memoryview(b"".join(self.sync.read_small(shipment)))
         told = json.loads(json.dumps(shipment.told).replace(json.dumps(str(self.here)), json.dumps(str(self.there))))
-        assert list(self.workspace.receive(told, SmallFiles(data))) == []
-        self.sync.note_sent(shipment)
-        return [entry[0] for part in told for entry in part["entries"]]
+        return list(self.workspace.receive(told, SmallFiles(data)))
 
     def bring(self) -> list[str]:
         """What the job made comes home; gives what is said."""
@@ -172,6 +176,26 @@ def test_links_come_home_if_they_stay_inside(sides: Sides) -> None:
     assert (sides.here / "latest").readlink() == Path("run1")
     assert not (sides.here / "out").is_symlink()
     assert not (sides.here / "up").is_symlink()
+
+
+def test_what_that_machine_has_made_itself_is_in_place(sides: Sides) -> None:
+    """A checkpoint is brought home apart from the other files; it comes back with a cell that reads its folder."""
+    sides.workspace.apart = "checkpoints/j-1/"
+    for name in ("a.pt", "a.pt.json", "b.pt"):
+        (sides.there / "checkpoints/j-1").mkdir(parents=True, exist_ok=True)
+        (sides.there / "checkpoints/j-1" / name).write_text(name)
+    assert sides.workspace.collect() == ([], [])
+    here = sides.here / "checkpoints/j-1"
+    here.mkdir(parents=True)
+    (here / "a.pt").write_text("a.pt")
+    (here / "a.pt.json").write_text("the record of this side")
+    (here / "b.pt").write_text("text")  # as large, and something else
+    files = look(*here.iterdir())
+    [sentence] = sides.deliver(sides.sync.plan(files))
+    assert "b.pt could not be put in place: this machine has one of its own there" in sentence
+    assert {path.name: path.read_text() for path in (sides.there / "checkpoints/j-1").iterdir()} == {
+        "a.pt": "a.pt", "a.pt.json": "a.pt.json", "b.pt": "b.pt",
+    }  # fmt: skip
 
 
 def test_what_was_on_that_machine_before_is_neither_taken_nor_overwritten(tmp_path: Path) -> None:

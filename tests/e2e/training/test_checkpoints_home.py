@@ -111,3 +111,17 @@ events = [event.read_content() for event in store.read_job("{job}") if event.kin
 """
     assert succeed(kernel, told).read_result() == "([30, 30], {'loss': 0.0333, 'lr': 0.001})"
     assert "█" in succeed(kernel, f"%choline runs {job}").read()
+
+
+@needs_namespaces
+def test_a_cell_that_reads_the_folder_finds_them_where_they_were_made(
+    kernel: DrivenKernel, isolation: Isolation
+) -> None:
+    """What came home from there does not go there again."""
+    code = TRAINING.replace("600", "200")  # files that are large enough to go by their content
+    succeed(kernel, APART + code)
+    finish(kernel)
+    job = find_job(kernel)
+    run = succeed(kernel, APART + f"import os\nprint(sorted(os.listdir('checkpoints/{job}')))")
+    assert "step-0000000004.pt" in run.read()
+    assert run.read("stderr") == ""
