@@ -13,9 +13,12 @@ from choline_jupyter.session.checkpoint_record import Kept, list_kept
 from choline_jupyter.session.rent.meter import render_money
 
 
-def render_checkpoints(root: Path, job: str = "") -> str:
-    """One line each, oldest first; of the newest all that is known."""
+def render_checkpoints(root: Path, job: str = "", coming: int = 0) -> str:
+    """One line each, oldest first; of the newest all that is known. `coming`: how many more are on their way."""
     kept = list(list_kept(root, job))
+    way = [f"{coming} more on the way here."] if coming else []
+    if not kept and way:
+        return way[0]
     if not kept:
         what = f"of {job} " if job else ""
         return (
@@ -23,7 +26,7 @@ def render_checkpoints(root: Path, job: str = "") -> str:
             " `checkpoint(step, model=model, optimizer=optimizer)`; files that torch.save writes are noticed, too."
         )
     lines = [_describe(one, root) for one in kept]
-    return "\n".join([*lines, "", *_explain(kept[-1])])
+    return "\n".join([*lines, *way, "", *_explain(kept[-1])])
 
 
 def _describe(kept: Kept, root: Path) -> str:

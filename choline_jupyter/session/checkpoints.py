@@ -75,6 +75,7 @@ class Checkpoints:
         self._describe, self._tell, self._is_past = describe, tell, is_past
         self._tree = Tree(str(root))
         self._waiting: list[_Coming] = []
+        self._coming: _Coming | None = None
         self._turn = asyncio.Lock()
         self._refused: set[str] = set()  # jobs that go on elsewhere
         self.uploads = Uploads(inbox.parent, root, tell)
@@ -94,6 +95,10 @@ class Checkpoints:
         self._waiting.append(_Coming(announced, event.job, keep if isinstance(keep, str) else None, order))
         return True
 
+    def count_coming(self, job: str = "") -> int:
+        """How many are announced and not here yet, of one job or of all; in any thread."""
+        return sum(job in ("", one.job) for one in [*self._waiting, self._coming] if one)
+
     def use(self, connection: Connection) -> None:
         """The session goes on on another machine: what waited on the one before cannot come."""
         self._connection = connection
@@ -112,8 +117,10 @@ class Checkpoints:
                 try:
                     while self._waiting:
                         # in their order each is a difference to one that is here; one that lags is better up to date
-                        await self._bring(self._waiting.pop(0 if len(self._waiting) <= _BEHIND else -1))
+                        self._coming = self._waiting.pop(0 if len(self._waiting) <= _BEHIND else -1)
+                        await self._bring(self._coming)
                 finally:
+                    self._coming = None
                     lock.close()
 
     async def _seize(self) -> FileLock:

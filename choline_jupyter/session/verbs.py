@@ -184,7 +184,8 @@ class Verbs:
 
     def _checkpoints(self, request: VerbRequest, here: str) -> str:
         job = request.positionals[0] if request.positionals else ""
-        return render_checkpoints(_find_root(here), check_job(job) if job else "")
+        coming = sum(session.checkpoints.count_coming(job) for session in list(self._bridge.engine.sessions.values()))
+        return render_checkpoints(_find_root(here), check_job(job) if job else "", coming)
 
     def _runs(self, request: VerbRequest, here: str) -> str:
         """A table; two jobs' names compare them."""

@@ -148,3 +148,4 @@ def test_a_record_of_another_version_is_listed(tmp_path: Path, record: dict[str,
     write_kept(tmp_path, "b", job="j-1", order=[1, 1, 1], at=1.0)
     assert {kept.path.name for kept in list_kept(tmp_path, "j-1")} == {"a", "b"}
     assert "a" in render_checkpoints(tmp_path)
+    assert "2 more on the way here." in render_checkpoints(tmp_path, coming=2)
