@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +26,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +36,8 @@
 #define PROBES 8
 #define LISTINGS 512 /* directories that are completed at the same time */
 #define PATIENCE 10  /* seconds that a new supervisor may take to come */
+#define PAUSE 50000000  /* ns until it is looked for again */
+#define SLICE 100000000 /* ns for which signals that interrupt nothing may have to wait */
 #define NOTHING -1   /* there was nothing to ask */
 
 struct settings {
@@ -178,10 +183,46 @@ static void note_asked(uint64_t hash) {
   STORE(asked[hash % ASKED], hash);
 }
 
+/* Signals while a question is asked: `before`, what is blocked anyway; `waiting`, what is blocked while we wait. */
+struct hold {
+  sigset_t before, waiting;
+};
+
+/* Hold back the signals whose handlers end a wait (no SA_RESTART), but while we wait: between the question and the wait none
+ * can pass unseen. The others wait for the end of a slice, so that they end nothing. */
+static void hold_signals(struct hold *hold) {
+  struct sigaction action;
+  sigset_t held;
+  sigemptyset(&held);
+  for (int number = 1; number < NSIG; number++)
+    if (!sigaction(number, NULL, &action) && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN &&
+        !(action.sa_flags & SA_RESTART))
+      sigaddset(&held, number);
+  sigprocmask(SIG_BLOCK, &held, &hold->before); /* of this thread; pthread_sigmask is in a library of its own */
+  sigfillset(&hold->waiting);
+  for (int number = 1; number < NSIG; number++)
+    if (sigismember(&held, number) == 1 && !sigismember(&hold->before, number)) sigdelset(&hold->waiting, number);
+}
+
+/* Until there is something to read: 0, or EINTR. */
+static int await_data(int fd, const struct hold *hold) {
+  struct pollfd wanted = {.fd = fd, .events = POLLIN};
+  struct timespec slice = {0, SLICE};
+  int count;
+  while (!(count = ppoll(&wanted, 1, &slice, &hold->waiting)))
+    continue;
+  return count < 0 ? errno : 0;
+}
+
 /* Read all of it: 0; what went wrong: an errno, ECONNRESET at the end of the stream. */
-static int receive(int fd, void *out, size_t size) {
+static int receive(int fd, void *out, size_t size, const struct hold *hold) {
   for (char *to = out; size;) {
-    ssize_t count = recv(fd, to, size, 0);
+    ssize_t count = recv(fd, to, size, MSG_DONTWAIT);
+    if (count < 0 && errno == EAGAIN) {
+      int error = await_data(fd, hold);
+      if (error) return error;
+      continue;
+    }
     if (count < 0) return errno;
     if (!count) return ECONNRESET;
     to += count;
@@ -204,7 +245,7 @@ static int reach(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address.sun_path) return -1;
   strcpy(address.sun_path, path);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0 || !connect(fd, (struct sockaddr *)&address, sizeof address)) return fd;
   int error = errno;
   close(fd);
@@ -213,7 +254,8 @@ static int reach(const char *path) {
 }
 
 /* One question on a connection of its own. `failure` is the answer's errno; returns 0 when there was an answer. */
-static int converse(const char *socket, char kind, const char *path, uint32_t *failure, char **names, size_t *size) {
+static int converse(const char *socket, char kind, const char *path, const struct hold *hold, uint32_t *failure,
+                    char **names, size_t *size) {
   char question[PATH_MAX + 8];
   uint32_t length = (uint32_t)strlen(path) + 1, head[2];
   memcpy(question, &length, 4);
@@ -222,9 +264,9 @@ static int converse(const char *socket, char kind, const char *path, uint32_t *f
   int fd = reach(socket);
   if (fd < 0) return errno ? errno : ENOENT;
   int error = transmit(fd, question, length + 4);
-  if (!error) error = receive(fd, head, sizeof head);
+  if (!error) error = receive(fd, head, sizeof head, hold);
   if (!error && head[1] && (*names = malloc(head[1]))) {
-    error = receive(fd, *names, head[1]);
+    error = receive(fd, *names, head[1], hold);
     if (error) free(*names), *names = NULL;
   }
   close(fd);
@@ -235,20 +277,29 @@ static int converse(const char *socket, char kind, const char *path, uint32_t *f
 }
 
 /* Ask, again when the supervisor was replaced meanwhile; the errno that the call is to fail with, or 0. */
-static int ask(const struct settings *settings, char kind, const char *path, char **names, size_t *size) {
-  struct timespec pause = {0, 50000000}, now, began;
+static int ask_on(const struct settings *settings, char kind, const char *path, const struct hold *hold, char **names,
+                  size_t *size) {
+  struct timespec pause = {0, PAUSE}, now, began;
   uint32_t failure = 0;
   clock_gettime(CLOCK_MONOTONIC, &began);
   while (!LOAD(is_lost)) {
-    int error = converse(settings->socket, kind, path, &failure, names, size);
+    int error = converse(settings->socket, kind, path, hold, &failure, names, size);
     if (!error) return (int)failure;
     if (error == EINTR) return EINTR;
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (now.tv_sec - began.tv_sec > PATIENCE) STORE(is_lost, 1);
     if (error != EAGAIN && error != ECONNREFUSED && error != ENOENT && error != ECONNRESET && error != EPIPE) break;
-    nanosleep(&pause, NULL);
+    if (ppoll(NULL, 0, &pause, &hold->waiting) < 0) return EINTR;
   }
   return 0;
+}
+
+static int ask(const struct settings *settings, char kind, const char *path, char **names, size_t *size) {
+  struct hold hold;
+  hold_signals(&hold);
+  int error = ask_on(settings, kind, path, &hold, names, size);
+  sigprocmask(SIG_SETMASK, &hold.before, NULL);
+  return error;
 }
 
 /* Have a path that is wanted and not here; `kind` D asks also for a directory that is. An errno, 0 or NOTHING. */

@@ -112,7 +112,7 @@ PATH_1(statfs, int, -1, void *) PATH_1(statfs64, int, -1, void *)
 PATH_1(access, int, -1, int) PATH_1(eaccess, int, -1, int) PATH_1(euidaccess, int, -1, int)
 PATH_1(realpath, char *, NULL, char *)
 PATH_1(truncate, int, -1, off_t) PATH_1(truncate64, int, -1, off_t)
-PATH_1(chmod, int, -1, mode_t) PATH_1(utime, int, -1, const void *) PATH_1(utimes, int, -1, const void *)
+PATH_1(chmod, int, -1, mode_t) PATH_1(utime, int, -1, const void *) PATH_1(utimes, int, -1, const struct timeval *)
 
 PUBLIC int mkdir(const char *path, mode_t mode) {
   REAL(int, mkdir, const char *, mode_t)
