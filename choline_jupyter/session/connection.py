@@ -74,6 +74,7 @@ class Connection:
         self.bytes_sent = self.bytes_received = 0  # of frames, those of further channels included
         self._transport = self._taken = transport
         self._period = ping
+        self._is_given_up = False  # the channel, by us
         self._channel: Channel | None = None
         self._heard = 0.0
         self._ids = itertools.count(1)
@@ -211,7 +212,10 @@ class Connection:
                 for frame in decoder.feed(data):
                     self.frames_received += 1
                     await self._deliver(frame)
-        return await self._drop()
+        said = await self._drop()
+        if self._is_given_up:  # they are not the last words of what has ended by itself
+            self._is_given_up, said = False, ""
+        return said
 
     async def _reconnect(self) -> None:
         """Connect again once somebody needs it: an agent that has ended is not started for nobody."""
@@ -273,7 +277,7 @@ class Connection:
 
     def _fail(self, said: str) -> None:
         """The agent ended before it said hello: what waits cannot be served."""
-        reason = said.splitlines()[-1].removeprefix(_OWN_WORD) if said else "The agent ended without a word."
+        reason = said.splitlines()[-1].removeprefix(_OWN_WORD) if said else "That machine does not answer."
         self._fail_with(HostError(reason, "`choline doctor` shows what is missing."))
 
     def _fail_with(self, error: HostError) -> None:
@@ -293,6 +297,7 @@ class Connection:
         while True:
             silence = loop.time() - self._heard
             if self._channel and silence >= 2 * self._period:
+                self._is_given_up = True
                 self._channel.writer.transport.abort()  # to close it would wait until all is sent, so for ever
             elif silence >= self._period:
                 self._write(encode_frame(Type.PING, {}))

@@ -114,7 +114,7 @@ def hide_uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_what_cannot_be_had_is_asked_of_the_client_with_what_is_there(told: Told) -> None:
     with pytest.raises(EnvironmentFault, match="nothing"):
         find(Order(("choline-has-no-such-package==1",)), told)
@@ -126,7 +126,7 @@ def test_what_cannot_be_had_is_asked_of_the_client_with_what_is_there(told: Told
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_a_session_s_layer_changes_nothing_below(told: Told, tmp_path: Path) -> None:
     environments, layer = Environments(), tmp_path / "layer"
 

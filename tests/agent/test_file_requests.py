@@ -215,7 +215,7 @@ def test_an_interrupt_ends_the_wait(pair: FilePair) -> None:
         while "F data/a" not in pair.asked:
             assert program.poll() is None
         program.send_signal(2)
-        assert program.communicate(timeout=20)[0] == "go\ninterrupted\n"
+        assert program.communicate(timeout=60)[0] == "go\ninterrupted\n"
 
 
 def test_nothing_is_left_of_what_comes_incomplete(pair: FilePair) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from choline_jupyter.agent import wheel_install
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from choline_jupyter.model.requirement import read_requirement
 from choline_jupyter.model.resolution import ask
 from choline_jupyter.session.wheels import _resolve
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 # As an image for CUDA 12.6 has it; builds of its own kind, which are on no index.
 IMAGE = {

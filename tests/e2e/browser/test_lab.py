@@ -35,6 +35,7 @@ def test_extension_is_loaded_and_reaches_its_server(notebook_page: NotebookPage)
 def test_about_is_in_the_command_palette(notebook_page: NotebookPage) -> None:
     notebook_page.open_lab()
     page = notebook_page.page
+    page.wait_for_selector(".jp-Launcher")  # which takes the focus, and so closes the palette
     page.evaluate("() => window.jupyterapp.commands.execute('apputils:activate-command-palette').then(() => null)")
     page.locator(".lm-CommandPalette-input").fill("choline: about")
     page.locator('.lm-CommandPalette-item[data-command="choline:about"]').click()

@@ -20,7 +20,7 @@ from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.kernelspec import write_kernelspec
 
 Message = dict[str, Any]
-PATIENCE = 40.0
+PATIENCE = 120.0
 
 
 @dataclass

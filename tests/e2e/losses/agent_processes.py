@@ -13,7 +13,7 @@ import psutil
 
 from tests.e2e.kernels.isolation import Isolation
 
-PATIENCE = 40.0
+PATIENCE = 120.0
 
 
 def find_supervisors(home: Isolation) -> list[psutil.Process]:

@@ -19,7 +19,7 @@ from choline_jupyter.session.job_end import is_end
 from choline_jupyter.session.live import LiveSession
 from choline_jupyter.session.spec import LEASE, SessionSpec
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 Result = TypeVar("Result")
 
 

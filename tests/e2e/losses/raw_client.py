@@ -13,7 +13,7 @@ from choline_jupyter.transport.channel import Channel, Transport
 from choline_jupyter.wire.frame import PROTOCOL, Frame, FrameDecoder, Type, encode_frame
 from choline_jupyter.wire.record import RecordDecoder
 
-PATIENCE = 40.0
+PATIENCE = 120.0
 WINDOW = 8 << 20
 
 

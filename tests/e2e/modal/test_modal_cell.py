@@ -13,7 +13,7 @@ from choline_jupyter.session.options import parse_cell
 from tests.e2e.losses.engine_client import EngineClient, read_text
 from tests.fakes.modal_servicer.cloud import ModalCloud
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 PATIENCE = 60.0
 CELL = """

@@ -14,7 +14,7 @@ from tests.e2e.kernels.pair import LOAD
 from tests.e2e.losses.agent_processes import wait_until
 from tests.fakes.modal_servicer.cloud import ModalCloud
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
 def kill_all(user: Isolation) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.kernels.driven_kernel import DrivenKernel
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
 def test_failed_rank_does_not_freeze_a_barrier(kernel: DrivenKernel) -> None:

@@ -19,7 +19,7 @@ from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.pair import LOAD
 from tests.e2e.ranks.conftest import SETUP
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 LONGEST = 31  # seconds: nbdistributed's own limit is 30
 

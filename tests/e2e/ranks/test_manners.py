@@ -11,7 +11,7 @@ from tests.e2e.kernels.driven_kernel import DrivenKernel, Run
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.pair import LOAD
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

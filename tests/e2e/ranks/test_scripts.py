@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.kernels.isolation import Isolation
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 SCRIPT = """
 import argparse, os, sys

@@ -12,7 +12,7 @@ from tests.e2e.kernels.driven_kernel import DrivenKernel
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.pair import LOAD
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 # Until the telemetry has looked: how soon its thread gets the processor is nobody's promise.
 LOOK = "import time\nwhile get_ipython().kernel.telemetry._samples.count < 1: time.sleep(0.01)"

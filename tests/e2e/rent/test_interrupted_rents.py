@@ -12,7 +12,7 @@ from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.pair import LOAD
 from tests.fakes.runpod import RunPodCloud
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 CELL = "%%choline --gpu a100 --provider runpod --budget 2\n1"
 

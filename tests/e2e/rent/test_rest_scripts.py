@@ -21,7 +21,7 @@ PATIENCE = 40.0
 SCRIPT = "import os\nprint('ran', 'on', os.environ['HOME'].split('/')[2][:4], 'CHOLINE_STARTUP' in os.environ)\n"
 CLOUDS = {"lambda": LambdaCloud, "runpod": RunPodCloud}
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kernel_feature, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.kernel_feature, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.losses.agent_processes import wait_until
 from tests.e2e.ssh.far_host import FarHost, make_far_host
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 PING = 0.5  # seconds
 PATIENCE = 10.0  # seconds, below the time after which ssh would give up by itself (30 to 45)

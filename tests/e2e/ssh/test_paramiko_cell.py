@@ -13,7 +13,7 @@ from choline_jupyter.transport.paramiko_ssh import ParamikoTransport
 from choline_jupyter.wire.frame import PROTOCOL, FrameDecoder, Type, encode_frame
 from tests.e2e.ssh.server import Server, is_available
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
