@@ -20,6 +20,10 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
+    def fileno(self) -> int:
+        """For a process that is to hold it as well: it is given back when the last of them has let go."""
+        return self._fd
+
     def share(self, patience: float) -> bool:
         """Hold it together with others; False when someone held it alone for `patience` seconds."""
         return self._acquire(fcntl.LOCK_SH, patience)

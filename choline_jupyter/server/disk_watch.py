@@ -17,19 +17,19 @@ from pathlib import Path
 PAUSE = 0.1
 _LOOK = 0.2  # seconds between looks where the operating system cannot tell
 
-_MODIFY, _CREATE, _MOVED_TO = 0x2, 0x100, 0x80
+_MODIFY, _CREATE, _MOVED_TO, _DELETE = 0x2, 0x100, 0x80, 0x200
 _HEAD = struct.Struct("iIII")
 
 
 class DiskWatch:
-    """Lives in the running event loop, from `start` to `close`. `names` are those of the files, in `folder`."""
+    """Lives in the running event loop, from `start` to `close`. `names` are those of the files, in `folder`; none: all."""
 
     def __init__(self, folder: Path, names: Sequence[str], notify: Callable[[], None]) -> None:
         self._folder, self._names, self._notify = folder, frozenset(names), notify
         self._loop = asyncio.get_running_loop()
         self._fd = -1
         self._timer: asyncio.TimerHandle | None = None
-        self._seen: list[tuple[int, int] | None] = []
+        self._seen: list[tuple[str, int, int]] = []
 
     @property
     def is_told(self) -> bool:
@@ -59,7 +59,8 @@ class DiskWatch:
 
     def _read(self) -> None:
         """At once for the first change; those of the next moment are one more."""
-        if self._names.intersection(_read_names(self._fd)):
+        names = _read_names(self._fd)
+        if names and (not self._names or self._names.intersection(names)):
             self._loop.remove_reader(self._fd)
             self._wait(PAUSE, self._listen_again)
             self._notify()
@@ -76,19 +77,20 @@ class DiskWatch:
             self._seen = now
             self._notify()
 
-    def _look(self) -> list[tuple[int, int] | None]:
-        return [_stat(self._folder / name) for name in sorted(self._names)]
+    def _look(self) -> list[tuple[str, int, int]]:
+        names = self._names or {path.name for path in self._folder.glob("*")}
+        return [_stat(self._folder / name) for name in sorted(names)]
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
         self._timer = self._loop.call_later(seconds, then)
 
 
-def _stat(path: Path) -> tuple[int, int] | None:
+def _stat(path: Path) -> tuple[str, int, int]:
     try:
         status = path.stat()
     except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
+        return path.name, -1, 0
+    return path.name, status.st_size, status.st_mtime_ns
 
 
 def _open_inotify(folder: Path) -> int:
@@ -100,7 +102,7 @@ def _open_inotify(folder: Path) -> int:
         fd = int(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
     except (OSError, AttributeError):
         return -1
-    if fd >= 0 and libc.inotify_add_watch(fd, os.fsencode(folder), _MODIFY | _CREATE | _MOVED_TO) < 0:
+    if fd >= 0 and libc.inotify_add_watch(fd, os.fsencode(folder), _MODIFY | _CREATE | _MOVED_TO | _DELETE) < 0:
         os.close(fd)
         return -1
     return fd

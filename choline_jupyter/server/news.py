@@ -18,10 +18,12 @@ from choline_jupyter.ledger.location import find_data_directory
 from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.server.disk_watch import DiskWatch
 from choline_jupyter.session.keeping import find_keeper, start_keeper
+from choline_jupyter.session.start_record import Starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
+    from pathlib import Path
 
     from choline_jupyter.ledger.change_reader import Mark
     from choline_jupyter.ledger.event_store import EventStore
@@ -65,7 +67,12 @@ class News:
         """Tell of what changes from now on. A record that cannot be read is looked at again when it changes."""
         with suppress(StoreError):
             folder = await self._reading.call(lambda: find_data_directory().path)
-            self._watches = [DiskWatch(folder, _FILES, self._note_change), DiskWatch(folder, _LEDGER, self._tell_money)]
+            starts = await self._reading.call(_make_starts_folder, folder)
+            self._watches = [
+                DiskWatch(folder, _FILES, self._note_change),
+                DiskWatch(folder, _LEDGER, self._tell_money),
+                DiskWatch(starts, (), self._tell_sessions),
+            ]
             for watch in self._watches:
                 watch.start()
             await self._reading.call(self._remember)
@@ -93,6 +100,10 @@ class News:
     def _tell_money(self) -> None:
         """Who wants to know reads the ledger; that something was written is all that is known here."""
         self._emit(data={"jobs": [], "sessions": False, "money": True})
+
+    def _tell_sessions(self) -> None:
+        """A session that is being started has come further, or to nothing."""
+        self._emit(data={"jobs": [], "sessions": True})
 
     def _look_later(self) -> None:
         if self._later:
@@ -146,6 +157,12 @@ class News:
         sessions = _list_open(store)
         has_changed, self._sessions = sessions != self._sessions, sessions
         return touched | ended, has_changed
+
+
+def _make_starts_folder(directory: Path) -> Path:
+    folder = Starts(directory).folder
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def _list_open(store: EventStore) -> list[SessionRow]:

@@ -21,7 +21,9 @@ from choline_jupyter.server.job_state import describe_job, describe_output, find
 from choline_jupyter.server.messages import read_page
 from choline_jupyter.server.money_routes import MONEY_ROUTES
 from choline_jupyter.server.session_state import ask_agents, describe_life, describe_session
+from choline_jupyter.server.start_routes import START_ROUTES, describe_start
 from choline_jupyter.session.keeping import find_keeper
+from choline_jupyter.session.start_record import Starts
 
 if TYPE_CHECKING:
     from choline_jupyter.ledger.event_store import EventStore
@@ -42,7 +44,7 @@ class VersionHandler(APIHandler):
 
 
 class StateHandler(RecordHandler):
-    """`GET state`: all that the panel shows first: open sessions, the newest jobs, what is wrong with the record."""
+    """`GET state`: all that the panel shows first: open sessions and those being started, the newest jobs, what is wrong."""
 
     @tornado.web.authenticated
     async def get(self) -> None:
@@ -52,6 +54,7 @@ class StateHandler(RecordHandler):
         jobs = store.list_jobs(limit=_LISTED + 1)
         return {
             "sessions": [describe_session(row, self.root) for row in store.list_sessions() if row.state.is_open],
+            "starts": [describe_start(start, self.root) for start in Starts(store.directory).list_all()],
             "jobs": [_describe(store, row, self.root) for row in jobs[:_LISTED]],
             "more": len(jobs) > _LISTED,
             "notice": self.shared.record.notice,
@@ -181,6 +184,7 @@ ROUTES: list[tuple[str, type[APIHandler]]] = [
     (f"jobs/{_ID}/interrupt", InterruptHandler),
     ("cells", CellsHandler),
     ("history", HistoryHandler),
+    *START_ROUTES,
     *MONEY_ROUTES,
     *CELL_ROUTES,
 ]

@@ -55,6 +55,7 @@ class Tenancy:
         self._alerted: dict[str, float] = {}
         self.greeting, self.period = GREETING, _EVERY
         self.watch = start_keeper  # called when there is something to watch over
+        self.make_line: Callable[[], WaitingLine] = WaitingLine  # on which somebody waits for a machine
         self.on_loss: Callable[[str], Awaitable[bool]] = _give_up  # whether what a lost machine had goes on elsewhere
         self._meters: dict[str, asyncio.Task[None]] = {}
 
@@ -80,7 +81,7 @@ class Tenancy:
         loss = await self.fleet.run(self.fleet.find_loss)
         if loss:
             sys.stderr.write(f"choline: {loss}\n")
-        session, line = session or make_identifier("s"), WaitingLine()
+        session, line = session or make_identifier("s"), self.make_line()
         providers = [one for one in await self.fleet.run(load_rented) if allows(one)]
 
         async def agree(question: str) -> bool:
