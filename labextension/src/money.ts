@@ -1,6 +1,9 @@
 import { IMachine, IMoney, Rate } from './moneytypes';
+import { ISession } from './types';
 
 const HOUR = 3600;
+/** Seconds that a machine may be idle where nothing else was said. */
+const LEASE = 1800;
 /** The shares of a budget from which on it is said. */
 const HIGH = 0.8;
 
@@ -47,6 +50,21 @@ export type Level = 'fine' | 'high' | 'spent';
 /** How serious a share of a budget is. */
 export function findLevel(share: number): Level {
   return share >= 1 ? 'spent' : share >= HIGH ? 'high' : 'fine';
+}
+
+/**
+ * The options that a cell of this session needs for its machine to keep the limits that it has: a cell that says nothing means
+ * the configuration's budget, which there may not be, and the usual lease.
+ */
+export function findLimits(money: IMoney | null, session: ISession): [name: string, value: string][] {
+  const machine = money?.machines.find(one => one.label === session.machine);
+  if (!money || !machine) {
+    return [];
+  }
+  const { budget } = money.limits;
+  const allowed = budget === null ? machine.budget : Math.min(machine.budget, budget);
+  const limits: [string, string][] = allowed === budget ? [] : [['budget', String(Math.ceil(allowed * 100 - 1e-6) / 100)]];
+  return machine.lease === LEASE ? limits : [...limits, ['lease', `${Math.round(machine.lease)}s`]];
 }
 
 /** What all machines cost together by the hour. */

@@ -22,9 +22,13 @@ print("found", round(x, 3))`,
 x  # names live on in that kernel`
 ];
 
+/** A session with several ranks has their number in its name, behind that which its user knows. */
+const RANKS = /^(.*) \((\d+) ranks\)$/s;
+
 /** The `%%choline` line for a cell of `notebook` (its path in the file browser) that is to run in a session. */
-export function writeLine(session: ISession, notebook: string): string {
+export function writeLine(session: ISession, notebook: string, limits: [name: string, value: string][] = []): string {
   const words = ['%%choline'];
+  const [, name, ranks] = RANKS.exec(session.name) ?? ['', session.name, ''];
   if (session.provider === 'ssh') {
     words.push('--host', quote(session.machine));
   } else if (session.machine.endsWith('isolated')) {
@@ -33,8 +37,12 @@ export function writeLine(session: ISession, notebook: string): string {
     words.push('--provider', quote(session.provider));
   }
   if (session.notebook !== notebook || !notebook) {
-    words.push('--session', quote(session.name));
+    words.push('--session', quote(name));
   }
+  if (ranks) {
+    words.push('--ranks', ranks);
+  }
+  limits.forEach(([option, value]) => words.push(`--${option}`, value));
   return words.join(' ');
 }
 
@@ -79,9 +87,9 @@ async function openNotebook(app: JupyterFrontEnd, sources: string[], active = 0)
 }
 
 /** Put a cell for this session below the active one, and make sure that the extension is loaded above it. */
-export function insertCell(panel: NotebookPanel, session: ISession): void {
+export function insertCell(panel: NotebookPanel, session: ISession, limits: [name: string, value: string][] = []): void {
   NotebookActions.insertBelow(panel.content);
-  const line = writeLine(session, panel.context.localPath ?? panel.context.path);
+  const line = writeLine(session, panel.context.localPath ?? panel.context.path, limits);
   panel.content.activeCell?.model.sharedModel.setSource(`${line}\n`);
   ensureLoaded(panel.content);
 }

@@ -70,9 +70,6 @@ function Head({ model }: { model: OffersModel }): JSX.Element {
             </button>
           </th>
         ))}
-        <th scope="col">
-          <span className="jp-choline-Hidden">Take it</span>
-        </th>
       </tr>
     </thead>
   );
@@ -91,8 +88,14 @@ export function describeOffer(offer: IOffer, needsLaptop = false): string {
   return words.filter(Boolean).join(' · ');
 }
 
-function Row(props: { offer: IOffer; needsLaptop: boolean; onUse: (offer: IOffer) => void }): JSX.Element {
-  const { offer, needsLaptop, onUse } = props;
+/** What can be done with an offer: have a cell ask for it, or rent it now. */
+export interface IOfferActions {
+  use(offer: IOffer): void;
+  start(offer: IOffer, needsLaptop: boolean): void;
+}
+
+function Row(props: { offer: IOffer; needsLaptop: boolean; actions: IOfferActions }): JSX.Element {
+  const { offer, needsLaptop, actions } = props;
   const what = `${offer.gpus || offer.name} on ${offer.provider}`;
   return (
     <tbody data-offer={offer.name} title={describeParts(offer)}>
@@ -104,14 +107,31 @@ function Row(props: { offer: IOffer; needsLaptop: boolean; onUse: (offer: IOffer
           {!offer.live && <abbr title="from a list; it may have changed">?</abbr>}
         </td>
         <td className="jp-choline-Number">{formatMoney(offer.total)}</td>
-        <td rowSpan={2}>
-          <button type="button" className="jp-choline-Button" aria-label={`Use ${what}`} onClick={() => onUse(offer)}>
-            Use
-          </button>
-        </td>
       </tr>
       <tr>
-        <td colSpan={COLUMNS.length}>{describeOffer(offer, needsLaptop)}</td>
+        <td colSpan={COLUMNS.length}>
+          <div className="jp-choline-Take">
+            <span>{describeOffer(offer, needsLaptop)}</span>
+            <button
+              type="button"
+              className="jp-choline-Button"
+              aria-label={`Use ${what}`}
+              title="Have the current cell ask for it"
+              onClick={() => actions.use(offer)}
+            >
+              Use
+            </button>
+            <button
+              type="button"
+              className="jp-choline-Button"
+              aria-label={`Start session on ${what}`}
+              title="Rent it now, when you have agreed to what it may cost"
+              onClick={() => actions.start(offer, needsLaptop)}
+            >
+              Start session
+            </button>
+          </div>
+        </td>
       </tr>
     </tbody>
   );
@@ -121,7 +141,7 @@ function Down({ provider }: { provider: IProvider }): JSX.Element {
   return (
     <tbody className="jp-choline-Down" data-provider={provider.name}>
       <tr>
-        <td colSpan={COLUMNS.length + 1}>
+        <td colSpan={COLUMNS.length}>
           <strong>{provider.name}</strong> could not be asked: {provider.said}
         </td>
       </tr>
@@ -145,8 +165,8 @@ function Unready({ providers }: { providers: IProvider[] }): JSX.Element {
   );
 }
 
-function Found(props: { model: OffersModel; found: IOffers; onUse: (offer: IOffer) => void }): JSX.Element {
-  const { model, found, onUse } = props;
+function Found(props: { model: OffersModel; found: IOffers; actions: IOfferActions }): JSX.Element {
+  const { model, found, actions } = props;
   const [isAll, showAll] = useState(false);
   const down = found.providers.filter(one => one.state === 'down');
   const unready = found.providers.filter(one => one.state === 'unready');
@@ -171,7 +191,7 @@ function Found(props: { model: OffersModel; found: IOffers; onUse: (offer: IOffe
               key={`${offer.provider} ${offer.name} ${offer.region} ${offer.spot}`}
               offer={offer}
               needsLaptop={weak.has(offer.provider)}
-              onUse={onUse}
+              actions={actions}
             />
           ))}
         </table>
@@ -191,7 +211,7 @@ function Found(props: { model: OffersModel; found: IOffers; onUse: (offer: IOffe
   );
 }
 
-export function Offers({ model, onUse }: { model: OffersModel; onUse: (offer: IOffer) => void }): JSX.Element {
+export function Offers({ model, actions }: { model: OffersModel; actions: IOfferActions }): JSX.Element {
   return (
     <Section id="offers" title="Offers" isFoldedFirst>
       <UseSignal signal={model.changed}>
@@ -209,10 +229,10 @@ export function Offers({ model, onUse }: { model: OffersModel; onUse: (offer: IO
             {!model.found && !model.problem && (
               <p className="jp-choline-Hint">
                 All providers are asked at once, and what a run costs there is reckoned: machine, disk, transfer, start. Nothing is
-                rented before a cell runs and you agree.
+                rented before you agree.
               </p>
             )}
-            {model.found && <Found model={model} found={model.found} onUse={onUse} />}
+            {model.found && <Found model={model} found={model.found} actions={actions} />}
           </>
         )}
       </UseSignal>

@@ -5,13 +5,13 @@ import { formatMoney } from './format';
 import { IJobActions, JobView } from './jobview';
 import { sumHourly } from './money';
 import { MoneyModel } from './moneymodel';
-import { IOffer } from './moneytypes';
 import { OffersModel } from './offersmodel';
-import { Offers } from './offersview';
+import { IOfferActions, Offers } from './offersview';
 import { Gpus } from './rankview';
 import { RecordModel } from './recordmodel';
 import { Section } from './section';
 import { describePlace, ISessionActions, MachineView, SessionView } from './sessionview';
+import { IStartActions, StartView } from './startview';
 import { IJob, isOpen } from './types';
 import { Welcome } from './welcome';
 
@@ -23,10 +23,9 @@ export interface IPanelModels {
 }
 
 /** All that the panel can have done. */
-export interface IPanelActions extends ISessionActions, Omit<IJobActions, 'open'> {
+export interface IPanelActions extends ISessionActions, IStartActions, IOfferActions, Omit<IJobActions, 'open'> {
   tryIt(): void;
   refresh(): void;
-  use(offer: IOffer): void;
 }
 
 interface IProps {
@@ -72,12 +71,23 @@ function Sessions({ models, actions, now }: IProps): JSX.Element {
   const machines = money.money?.machines ?? [];
   const told = money.toldAt;
   const labels = new Set(record.sessions.map(session => session.machine));
-  const alone = machines.filter(machine => !labels.has(machine.label));
+  const starts = new Set(record.starts.map(start => start.id));
+  const alone = machines.filter(machine => !labels.has(machine.label) && !starts.has(machine.session));
   const hourly = sumHourly(machines);
   return (
     <Section id="sessions" title="Sessions" summary={hourly > 0 && `${formatMoney(hourly)}/h`}>
-      {record.sessions.length + alone.length === 0 && <p className="jp-choline-Hint">No session is open.</p>}
+      {record.sessions.length + record.starts.length + alone.length === 0 && <p className="jp-choline-Hint">No session is open.</p>}
       <ul>
+        {record.starts.map(start => (
+          <StartView
+            key={start.id}
+            start={start}
+            machine={machines.find(machine => machine.session === start.id)}
+            told={told}
+            now={now}
+            actions={actions}
+          />
+        ))}
         {alone.map(machine => (
           <MachineView key={machine.label} machine={machine} told={told} now={now} />
         ))}
@@ -145,7 +155,7 @@ function Body({ models, actions, sections }: IPanelViewProps): JSX.Element {
   if (!record.isReady) {
     return <p className="jp-choline-Hint">{record.problem ? '' : 'Looking …'}</p>;
   }
-  const isFirst = jobs.length === 0 && sessions.length === 0 && !money.money?.machines.length;
+  const isFirst = jobs.length + sessions.length + record.starts.length === 0 && !money.money?.machines.length;
   return (
     <>
       {isFirst && <Welcome onTry={actions.tryIt} />}
@@ -153,7 +163,7 @@ function Body({ models, actions, sections }: IPanelViewProps): JSX.Element {
       {!isFirst && <Jobs models={models} actions={actions} now={now} />}
       {!isFirst && <Gpus jobs={jobs} />}
       {sections}
-      <Offers model={models.offers} onUse={actions.use} />
+      <Offers model={models.offers} actions={actions} />
       <Budget model={money} />
     </>
   );

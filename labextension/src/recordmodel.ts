@@ -3,7 +3,8 @@ import { DisposableDelegate, IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { INews, News } from './news';
 import { explain, request } from './request';
-import { IHistory, IJob, ILife, ISession, IState } from './types';
+import { IStartRequest } from './starts';
+import { IHistory, IJob, ILife, ISession, IStart, IState } from './types';
 
 /** Milliseconds between two requests while news keep coming. */
 const PAUSE = 200;
@@ -33,8 +34,13 @@ export class RecordModel {
     return [...this._jobs.values()].sort((one, other) => other.created - one.created);
   }
 
+  /** Those that are there; one that is still being started is among `starts`. */
   get sessions(): ISession[] {
     return this._sessions;
+  }
+
+  get starts(): IStart[] {
+    return this._starts;
   }
 
   /** Whether the first answer has come. */
@@ -88,7 +94,9 @@ export class RecordModel {
       const oldest = Math.min(...state.jobs.map(job => job.created));
       const older = [...known.values()].filter(job => job.created < oldest);
       this._jobs = new Map([...state.jobs, ...older].map(job => [job.id, { ...known.get(job.id), ...job }]));
-      this._sessions = state.sessions;
+      this._starts = state.starts;
+      const begun = new Set(state.starts.filter(start => !start.problem).map(start => start.id));
+      this._sessions = state.sessions.filter(session => !begun.has(session.id));
       this._notice = state.notice;
       this._hasMore = older.length ? this._hasMore : state.more;
       this._isReady = true;
@@ -143,6 +151,18 @@ export class RecordModel {
     await this.look();
   }
 
+  /** Have a session started, as somebody has agreed to. */
+  async start(wish: IStartRequest): Promise<void> {
+    await this._act('starts', wish);
+    await this.refresh();
+  }
+
+  /** Cancel a start that goes on; forget one that came to nothing. */
+  async endStart(start: string): Promise<void> {
+    await this._act(`starts/${start}/end`);
+    await this.refresh();
+  }
+
   private _note(news: INews): void {
     news.jobs.forEach(job => this._touched.add(job));
     this._isStale = this._isStale || news.sessions;
@@ -181,8 +201,8 @@ export class RecordModel {
     return request<T>(path, this.settings);
   }
 
-  private _act<T = unknown>(path: string): Promise<T> {
-    return request<T>(path, this.settings, { method: 'POST' });
+  private _act<T = unknown>(path: string, body?: object): Promise<T> {
+    return request<T>(path, this.settings, { method: 'POST', body: body && JSON.stringify(body) });
   }
 
   private async _try(work: () => Promise<void>): Promise<void> {
@@ -199,6 +219,7 @@ export class RecordModel {
   private _jobs = new Map<string, IJob>();
   private _states = new Map<string, string>();
   private _sessions: ISession[] = [];
+  private _starts: IStart[] = [];
   private _lives = new Map<string, ILife>();
   private _notice = '';
   private _problem = '';

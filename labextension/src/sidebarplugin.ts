@@ -3,6 +3,7 @@ import { Dialog, ICommandPalette, Notification, showDialog } from '@jupyterlab/a
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { makeCellSections } from './cellsections';
 import { News } from './news';
+import { findLimits } from './money';
 import { MoneyModel } from './moneymodel';
 import { IOffer } from './moneytypes';
 import { aimCell, insertCell, openCell, openExample, showCell } from './notebooks';
@@ -12,6 +13,8 @@ import { Panel, PANEL_ID } from './panel';
 import { IPanelActions, IPanelModels } from './panelview';
 import { RecordModel } from './recordmodel';
 import { explain } from './request';
+import { StartForm } from './startdialog';
+import { makeRequest } from './starts';
 import { ISession } from './types';
 
 namespace CommandIDs {
@@ -66,11 +69,13 @@ function makeActions(app: JupyterFrontEnd, models: IPanelModels, tracker: INoteb
     interrupt: job => report(record.interrupt(job)),
     stop: session => report(stop(models, session)),
     extend: session => report(record.extend(session.id)),
+    start: (offer, needsLaptop) => report(start(models, tracker, offer, needsLaptop)),
+    endStart: start => report(record.endStart(start.id)),
     use: offer => report(use(app, tracker, offer, money.money?.limits.budget ?? null)),
     insert: session => {
       const notebook = tracker?.currentWidget;
       if (notebook) {
-        insertCell(notebook, session);
+        insertCell(notebook, session, findLimits(money.money, session));
       } else {
         Notification.info('Open a notebook first: the cell is put into it.', { autoClose: 5000 });
       }
@@ -92,6 +97,32 @@ async function use(
     aimCell(notebook, aim);
   } else {
     await openCell(app, `${aim('%%choline')}\n`);
+  }
+}
+
+/** Ask what it may cost; only who says yes rents, and no more than was said. */
+async function start(
+  { record, money }: IPanelModels,
+  tracker: INotebookTracker | null,
+  offer: IOffer,
+  needsLaptop: boolean
+): Promise<void> {
+  const { button, value } = await showDialog({
+    title: 'Start a session?',
+    body: new StartForm(offer, needsLaptop, money.money?.limits),
+    buttons: [Dialog.cancelButton(), Dialog.okButton({ label: 'Rent it', caption: 'You agree to this price and amount' })],
+    defaultButton: 0,
+    focusNodeSelector: '.jp-choline-Start input'
+  });
+  if (!button.accept || !value) {
+    return;
+  }
+  const context = tracker?.currentWidget?.context;
+  const wish = makeRequest(offer, value, context ? (context.localPath ?? context.path) : '');
+  if (wish) {
+    await record.start(wish);
+  } else {
+    Notification.warning('Nothing was rented: it needs a budget and an idle time.', { autoClose: 5000 });
   }
 }
 

@@ -83,9 +83,26 @@ export interface ILife {
   at?: number;
 }
 
+/** A session that is being started without a cell, or that came to nothing. */
+export interface IStart {
+  /** The id that the session will have. */
+  id: string;
+  name: string;
+  notebook: string;
+  /** Its machine, in few words. */
+  what: string;
+  since: number;
+  stage: 'offers' | 'renting' | 'booting' | 'opening';
+  /** What is done now. */
+  text: string;
+  /** Why it came to nothing; empty while it goes on. */
+  problem: string;
+}
+
 /** `GET state`. */
 export interface IState {
   sessions: ISession[];
+  starts: IStart[];
   jobs: IJob[];
   more: boolean;
   notice: string;

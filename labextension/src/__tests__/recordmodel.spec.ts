@@ -8,7 +8,7 @@ describe('RecordModel', () => {
   let model: RecordModel;
 
   beforeEach(() => {
-    server = new Server({ state: { sessions: [], jobs: [makeJob()], more: true, notice: '', keeper: 0 } });
+    server = new Server({ state: { sessions: [], starts: [], jobs: [makeJob()], more: true, notice: '', keeper: 0 } });
     model = new RecordModel(server.settings, new News(server.stream as any));
   });
 
@@ -58,6 +58,17 @@ describe('RecordModel', () => {
     await model.fetchJobs(['j-one']);
     expect(model.problem).toBe('');
     watch.dispose();
+  });
+
+  it('shows a session that is being started as a start alone, until it is there or came to nothing', async () => {
+    const session = { id: 's-one', name: 'a' };
+    const start = { id: 's-one', name: 'a', stage: 'opening', problem: '' };
+    server.answers['state'] = { ...(server.answers['state'] as object), sessions: [session], starts: [start] };
+    await model.refresh();
+    expect([model.sessions.length, model.starts.length]).toEqual([0, 1]);
+    server.answers['state'] = { ...(server.answers['state'] as object), starts: [] };
+    await model.refresh();
+    expect([model.sessions.length, model.starts.length]).toEqual([1, 0]);
   });
 
   it('shows older jobs page by page and keeps them', async () => {

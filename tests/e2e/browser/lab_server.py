@@ -19,6 +19,7 @@ import psutil
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.fakes.cloud import Cloud
+from tests.source_tree import ROOT
 
 STARTUP_SECONDS = 50
 SHUTDOWN_SECONDS = 20
@@ -123,7 +124,17 @@ class LabServer:
         for folder in ("work", *folders.values()):
             (self._folder / folder).mkdir(parents=True)
         own = {name: str(self._folder / folder) for name, folder in folders.items()}
-        return {**kept, **own, MARK: self.token}
+        return {**kept, **own, **self._link_front_end(), MARK: self.token}
+
+    def _link_front_end(self) -> dict[str, str]:
+        """The front end as it was built last in this tree, ahead of the one that was installed."""
+        built = ROOT / "choline_jupyter" / "labextension"
+        if not built.exists():
+            return {}
+        folder = self._folder / "share" / "labextensions"
+        folder.mkdir(parents=True)
+        (folder / "choline-jupyter").symlink_to(built)
+        return {"JUPYTER_PATH": str(folder.parent)}
 
     def _write_settings(self) -> None:
         # No "Jupyter news" toast over the page's corner, and every cell in the page, not only those in view.

@@ -30,6 +30,8 @@ EXECUTE = """([command, cell]) => {
   window.jupyterapp.commands.execute(command).finally(() => { window.commandDone = true; });
 }"""
 CELL = "index => window.jupyterapp.shell.currentWidget.content.model.sharedModel.getCell(index).toJSON()"
+WRITE = """([index, source]) =>
+  window.jupyterapp.shell.currentWidget.content.model.sharedModel.getCell(index).setSource(source)"""
 
 
 class NotebookPage:
@@ -96,6 +98,10 @@ class NotebookPage:
     def source(self, index: int) -> str:
         """What stands in a cell."""
         return str(self._cell(index)["source"])
+
+    def write(self, index: int, source: str) -> None:
+        """Have this stand in a cell."""
+        self.page.evaluate(WRITE, [index, source])
 
     def choose_cell(self, index: int) -> None:
         """Make a cell the active one."""

@@ -164,7 +164,7 @@ def test_an_offer_is_found_and_used_by_keyboard_alone(panel: PanelPage, notebook
     page.keyboard.press("Enter")
     offer = panel.panel.locator("[data-offer]").first
     expect(offer).to_contain_text("A10", timeout=WAIT)
-    press_tab_until(page, str(offer.get_by_role("button").get_attribute("aria-label")))
+    press_tab_until(page, str(offer.get_by_role("button", name="Use").get_attribute("aria-label")))
     page.keyboard.press("Enter")
     notebook_page.wait_for_cells(2)
     assert notebook_page.source(1).startswith("%%choline --gpu a10 --provider lambda")

@@ -66,7 +66,7 @@ def test_offers_are_found_sorted_and_used(
     expect(panel.panel.locator('th[data-column="hour"]')).to_have_attribute("aria-sort", "ascending")
     assert [float(text) for text in rows.locator("td:nth-child(3)").all_inner_texts()] == sorted(prices)
     panel.take_picture("panel-offers")
-    rows.first.get_by_role("button").click()
+    rows.first.get_by_role("button", name="Use").click()
     notebook_page.wait_for_cells(2)
     source = notebook_page.source(1)
     assert source.startswith("%%choline --gpu a100-80gb --provider runpod")
@@ -89,7 +89,9 @@ def test_a_machine_from_its_offer_to_its_end(
     panel.unfold("Offers")
     panel.panel.get_by_role("combobox", name="GPU").fill("a100")
     panel.button("Search").click()
-    panel.panel.locator("[data-offer]").filter(has_text="runpod").first.get_by_role("button").click(timeout=WAIT)
+    panel.panel.locator("[data-offer]").filter(has_text="runpod").first.get_by_role("button", name="Use").click(
+        timeout=WAIT
+    )
     notebook_page.run_cell(1)
     notebook_page.answer("y")
     session = panel.sessions.filter(has_text="rented.ipynb")
