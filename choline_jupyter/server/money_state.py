@@ -14,6 +14,7 @@ from typing import Any
 from choline_jupyter.ledger.money import Accounts
 from choline_jupyter.model.instance import InstanceRow
 from choline_jupyter.providers.config import ConfigError, MoneySettings, find_config, read_money
+from choline_jupyter.server.budget_alerts import list_alerts
 from choline_jupyter.session.rent.fleet import Fleet, find_offer
 from choline_jupyter.session.rent.history import list_days, list_rates
 from choline_jupyter.session.rent.limits import find_month
@@ -27,7 +28,13 @@ def describe_money(fleet: Fleet) -> dict[str, Any]:
     """All of it. Raises StoreError when the ledger cannot be read."""
     settings, problem = _read_settings()
     limits = {**vars(settings), "path": _shorten(find_config()), "problem": problem}
-    empty: dict[str, Any] = {"machines": [], "month": {"spent": 0.0, "reserved": 0.0}, "days": [], "rates": {}}
+    empty: dict[str, Any] = {
+        "machines": [],
+        "alerts": [],
+        "month": {"spent": 0.0, "reserved": 0.0},
+        "days": [],
+        "rates": {},
+    }
     spent = _describe_fleet(fleet) if fleet.is_used else empty
     notice = fleet.ledger.notice if fleet.is_used else ""
     return {"now": fleet.clock(), "is_used": fleet.is_used, "notice": notice, "limits": limits, **spent}
@@ -38,6 +45,7 @@ def _describe_fleet(fleet: Fleet) -> dict[str, Any]:
     spent = fleet.find_cost_since(find_month(now)).total
     return {
         "machines": [_describe_machine(fleet, row, accounts) for row in rows if row.state.is_open],
+        "alerts": list_alerts(fleet, rows),
         "month": {"spent": spent, "reserved": fleet.find_reserved()},
         "days": list_days(rows, accounts, now, _DAYS),
         "rates": list_rates(rows[-_INSTANCES:], accounts),

@@ -54,11 +54,13 @@ export class MoneyModel {
     return rates && job.started !== null ? sumRates(rates, job.started, job.ended ?? this.now) : null;
   }
 
-  /** Keep up to date until the returned object is disposed. */
-  watch(): IDisposable {
+  /** Keep up to date until the returned object is disposed; `isStale`: what is known may be old. */
+  watch(isStale = true): IDisposable {
     this._watchers += 1;
-    if (this._watchers === 1) {
+    if (isStale) {
       void this.refresh();
+    }
+    if (this._watchers === 1) {
       this._timer = window.setInterval(() => void this.refresh(), LOOK);
     }
     return new DisposableDelegate(() => {

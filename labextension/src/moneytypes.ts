@@ -35,6 +35,22 @@ export interface ILimits {
   problem: string;
 }
 
+/** How much of its budget a session has spent; of one whose machine has ended, for an hour. */
+export interface IAlert {
+  session: string;
+  /** `1x A100 80GB on runpod`. */
+  what: string;
+  /** Whether its machine may still exist. */
+  open: boolean;
+  spent: number;
+  budget: number;
+  /** The highest share to be told that is reached: 0, 0.5, 0.8 or 1. */
+  reached: number;
+  /** Seconds until the next share is reached, and all is spent, at the price of now; null: never. */
+  next: number | null;
+  left: number | null;
+}
+
 /** `GET money`. */
 export interface IMoney {
   /** The server's clock. */
@@ -43,6 +59,7 @@ export interface IMoney {
   is_used: boolean;
   notice: string;
   machines: IMachine[];
+  alerts: IAlert[];
   month: { spent: number; reserved: number };
   /** Of the last 30 days, oldest first: the date and what was spent. */
   days: [date: string, amount: number][];

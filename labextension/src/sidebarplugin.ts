@@ -1,11 +1,12 @@
 import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Dialog, ICommandPalette, Notification, showDialog } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
+import { BudgetAlerts, describeAlert } from './budgetalerts';
 import { makeCellSections } from './cellsections';
 import { News } from './news';
 import { findLimits } from './money';
 import { MoneyModel } from './moneymodel';
-import { IOffer } from './moneytypes';
+import { IAlert, IOffer } from './moneytypes';
 import { aimCell, insertCell, openCell, openExample, showCell } from './notebooks';
 import { aimLine, suggestBudget } from './offers';
 import { OffersModel } from './offersmodel';
@@ -54,6 +55,8 @@ export const sidebar: JupyterFrontEndPlugin<void> = {
       label: 'choline: open the example notebook',
       execute: () => openExample(app)
     });
+    const alerts = new BudgetAlerts(models.money, news, alert => notify(app, alert));
+    void app.restored.then(() => alerts.start());
     for (const command of [CommandIDs.show, CommandIDs.example]) {
       palette?.addItem({ command, category: 'choline' });
     }
@@ -98,6 +101,22 @@ async function use(
   } else {
     await openCell(app, `${aim('%%choline')}\n`);
   }
+}
+
+/** Say what was spent wherever its user is, in JupyterLab's own notifications. */
+function notify(app: JupyterFrontEnd, alert: IAlert): void {
+  const { reached } = alert;
+  Notification.emit(describeAlert(alert), reached >= 1 ? 'error' : reached >= 0.8 ? 'warning' : 'info', {
+    autoClose: reached >= 0.8 ? false : 15_000,
+    actions: [
+      {
+        label: 'Show sessions',
+        caption: "Open choline's panel",
+        displayType: 'accent',
+        callback: () => app.shell.activateById(PANEL_ID)
+      }
+    ]
+  });
 }
 
 /** Ask what it may cost; only who says yes rents, and no more than was said. */

@@ -14,6 +14,7 @@ from choline_jupyter.session.rent.fleet import Fleet
 from choline_jupyter.session.rent.limits import Limits
 from choline_jupyter.session.rent.meter import Cost
 
+ALERTS = (0.5, 0.8, 1.0)  # the shares of a budget at which its user is told
 LEAST = 60.0  # seconds that another machine must be allowed to live
 _LEAST_USD = 0.01
 
@@ -23,6 +24,11 @@ class Account(NamedTuple):
 
     spent: Cost
     budget: float
+
+    @property
+    def reached(self) -> float:
+        """The highest of `ALERTS` that is reached, 0 before the first."""
+        return max((step for step in ALERTS if self.budget and self.spent.total >= step * self.budget), default=0.0)
 
 
 def add_up(fleet: Fleet, session: str) -> Account:

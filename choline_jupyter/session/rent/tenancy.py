@@ -37,7 +37,6 @@ GREETING = 180.0  # seconds from `running` until the machine lets us in
 _AGAIN = 1.0
 _TICK = 1.0
 _GONE = "The session's machine is gone."
-_ALERTS = (0.5, 0.8, 1.0)  # of a budget
 _EVERY = 30.0  # seconds between two looks at what a machine has cost
 _CUT = 3  # ticks without a connection, after which its provider is asked
 
@@ -238,12 +237,11 @@ class Tenancy:
 
     def _alert(self, machine: InstanceRow) -> None:
         """Say it once when half, most and all of a budget is spent."""
-        spent, budget = add_up_for(self.fleet, machine)
-        share = spent.total / budget if budget else 0.0
-        reached = max((step for step in _ALERTS if share >= step), default=0.0)
+        account = add_up_for(self.fleet, machine)
+        reached = account.reached
         if reached > self._alerted.get(machine.label, 0.0):
             self._alerted[machine.label] = reached
-            what = f"{reached:.0%} of {render_money(budget)} are spent on {self.fleet.describe(machine)}"
+            what = f"{reached:.0%} of {render_money(account.budget)} are spent on {self.fleet.describe(machine)}"
             sys.stderr.write(f"choline: {what}; the machine ends itself when all is.\n")
             sys.stderr.flush()
 

@@ -27,6 +27,7 @@ export function makeMoney(fields: Partial<IMoney> = {}): IMoney {
     is_used: true,
     notice: '',
     machines: [makeMachine()],
+    alerts: [],
     month: { spent: 10, reserved: 4 },
     days: [
       ['2026-11-20', 0],

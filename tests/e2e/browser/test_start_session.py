@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.e2e.browser.lab_server import LabServer
 from tests.e2e.browser.notebook_page import NotebookPage
-from tests.e2e.browser.panel_page import WAIT, PanelPage
+from tests.e2e.browser.panel_page import TAB, WAIT, PanelPage
 from tests.fakes.runpod import RunPodCloud
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(240)]
@@ -118,3 +118,30 @@ def test_what_came_to_nothing_says_why_until_it_is_dismissed(panel: PanelPage, c
     panel.button("Dismiss the start of a100-80gb").click()
     expect(start).to_have_count(0)
     cloud.faults.clear()
+
+
+def test_a_budget_that_is_reached_is_told_with_the_panel_closed(
+    panel: PanelPage, notebook_page: NotebookPage, cloud: RunPodCloud
+) -> None:
+    """A cent at 1.19 USD/h is half a minute: the machine ends itself, and whoever is in JupyterLab hears of it, once."""
+    if os.geteuid() != 0:
+        pytest.skip("needs a kernel feature: mount and pid namespaces, which only root has here")
+    cloud.ended.clear()
+    dialog = ask_to_start(panel)
+    dialog.get_by_role("spinbutton", name="Budget in USD").fill("0.01")
+    dialog.get_by_role("button", name="Rent it").click()
+    expect(panel.panel.locator("[data-start]")).to_have_count(1, timeout=WAIT)
+    panel.page.locator(TAB).click()
+    expect(panel.panel).to_be_hidden()
+    told = panel.page.locator(".Toastify__toast").filter(has_text="1x A100 80GB on runpod")
+    reached = told.filter(has_text="The budget of $0.01 is reached")
+    expect(reached).to_be_visible(timeout=WAIT)
+    panel.take_picture("budget-reached")
+    assert cloud.ended.wait(WAIT / 1000)
+    assert cloud.list_alive() == []
+    second = NotebookPage(panel.page.context.new_page(), notebook_page.lab)
+    with second.page.expect_response("**/choline/api/money*"):
+        second.open_lab("second")
+    expect(second.page.locator(".Toastify__toast")).to_have_count(0)
+    reached.get_by_role("button", name="Show sessions").click()
+    expect(panel.panel).to_be_visible()
