@@ -141,12 +141,16 @@ class Notebook:
         """Show the job until it ends, with its element."""
         outcome = outcome or Outcome()
         element = self._make_element(stage, job, outcome)
-        stage.follow(job, outcome, element)
-        element.close(render_usage(outcome.telemetry))
+        try:
+            stage.follow(job, outcome, element)
+            element.close(render_usage(outcome.telemetry))
+        finally:
+            element.release()
         return outcome
 
     def _make_element(self, stage: Stage, job: str, outcome: Outcome) -> JobElement:
-        return JobElement(self._shell, self._bridge.engine.tenancy, stage.session, job, outcome)
+        interrupt = partial(self._bridge.post, stage.session.interrupt, job)
+        return JobElement(self._shell, self._bridge.engine.tenancy, stage.session, job, outcome, interrupt)
 
     def run_line(self, line: str) -> None:
         """`%choline VERB`."""

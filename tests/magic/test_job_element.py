@@ -52,7 +52,7 @@ def make(front: Front, provider: str = "ssh", *, is_rented: bool = False, outcom
     shell: Any = SimpleNamespace(display_pub=front, kernel=object())
     tenancy: Any = SimpleNamespace(is_rented=lambda _: is_rented, find_machine=lambda _: None)
     session: Any = SimpleNamespace(row=row)
-    return JobElement(shell, tenancy, session, "j-one", outcome or Outcome())
+    return JobElement(shell, tenancy, session, "j-one", outcome or Outcome(), lambda: None)
 
 
 def event(kind: Kind, rank: int = 0, **content: Any) -> Event:

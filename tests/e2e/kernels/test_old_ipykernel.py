@@ -18,6 +18,17 @@ from tests.e2e.kernels.transcript import describe, expect_same
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 REQUIREMENTS = ("ipykernel==6.29.*", "ipython==8.12.*", "ipywidgets>=8", "jupyter_client>=8", "pathspec>=0.12")
+METER = """
+import time
+from choline_jupyter.magic.widget_meter import make_meter
+__vsc_ipynb_file__, pressed = "/a.ipynb", []
+meter = make_meter(get_ipython(), lambda: pressed.append(1))
+print(meter._button.model_id, flush=True)
+while not meter.look():
+    time.sleep(0.01)
+meter.close()
+print("pressed")
+"""
 SLIDER = """
 import ipywidgets
 slider = ipywidgets.IntSlider(3)
@@ -93,6 +104,20 @@ def test_widget(old: Pair) -> None:
     expect_same(*moves)
     assert "moved to 7" in str(moves[1])
     old.compare("slider.value")
+
+
+def test_the_stop_button_of_a_meter_is_seen_while_a_cell_runs(old: Pair) -> None:
+    """Its kernel reads messages between cells only; it is made to look, and nothing that comes meanwhile is lost."""
+    for kernel in (old.plain, old.local):
+        before = kernel.list_comms()
+        run = kernel.start(METER)
+        kernel.wait_for(run.read)
+        queued = [kernel.start("len(pressed)"), kernel.start("1 + 1")]
+        press = kernel.start_comm(run.read().strip(), {"method": "custom", "content": {"event": "click"}})
+        assert kernel.finish(run).read().endswith("pressed\n")
+        assert [kernel.finish(one).read_result() for one in queued] == ["1", "2"]
+        kernel.finish(press)
+        assert kernel.list_comms() == before
 
 
 def test_interrupt(old: Pair) -> None:
