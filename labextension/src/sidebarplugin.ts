@@ -55,7 +55,8 @@ export const sidebar: JupyterFrontEndPlugin<void> = {
       label: 'choline: open the example notebook',
       execute: () => openExample(app)
     });
-    const alerts = new BudgetAlerts(models.money, news, alert => notify(app, alert));
+    const shown = new Map<string, string>();
+    const alerts = new BudgetAlerts(models.money, news, alert => notify(app, alert, shown));
     void app.restored.then(() => alerts.start());
     for (const command of [CommandIDs.show, CommandIDs.example]) {
       palette?.addItem({ command, category: 'choline' });
@@ -103,10 +104,14 @@ async function use(
   }
 }
 
-/** Say what was spent wherever its user is, in JupyterLab's own notifications. */
-function notify(app: JupyterFrontEnd, alert: IAlert): void {
-  const { reached } = alert;
-  Notification.emit(describeAlert(alert), reached >= 1 ? 'error' : reached >= 0.8 ? 'warning' : 'info', {
+/** Say what was spent wherever its user is, in JupyterLab's own notifications; in the place of what was said before. */
+function notify(app: JupyterFrontEnd, alert: IAlert, shown: Map<string, string>): void {
+  const { session, reached } = alert;
+  const before = shown.get(session);
+  if (before) {
+    Notification.dismiss(before);
+  }
+  const id = Notification.emit(describeAlert(alert), reached >= 1 ? 'error' : reached >= 0.8 ? 'warning' : 'info', {
     autoClose: reached >= 0.8 ? false : 15_000,
     actions: [
       {
@@ -117,6 +122,7 @@ function notify(app: JupyterFrontEnd, alert: IAlert): void {
       }
     ]
   });
+  shown.set(session, id);
 }
 
 /** Ask what it may cost; only who says yes rents, and no more than was said. */

@@ -1,0 +1,61 @@
+"""The meter of widgets as a page draws it: a JupyterLab whose kernels believe to be Colab's. Colab itself is not run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from choline_jupyter.magic.widget_meter import VIEW
+from tests.e2e.browser.element_page import ElementPage
+from tests.e2e.browser.lab_server import MARK, LabServer
+from tests.e2e.browser.notebook_page import NotebookPage
+from tests.e2e.browser.panel_page import WAIT, PanelPage
+from tests.e2e.ssh.server import Server, is_available
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(240)]
+
+CELL = """%%choline OPTIONS
+import time
+for step in range(1, 8):
+    print(f'step {step}/10 loss {1 / step:.3f}', flush=True)
+time.sleep(600)"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    """Its user can reach another machine by ssh."""
+    if not is_available():
+        pytest.fail("sshd is missing: make system")
+    made = LabServer(tmp_path_factory.mktemp("lab"))
+    host = Server(f"PATH={Path(sys.executable).parent}:/usr/bin:/bin {MARK}={made.token}")
+    made.environment["PATH"] = f"{host.client}:{made.environment['PATH']}"
+    made.environment["TEST_HOST"] = f"--host {host.address} --accept-host-key {host.fingerprint}"
+    made.environment["COLAB_RELEASE_TAG"] = "of a test"
+    made.start()
+    yield made
+    made.stop()
+    host.close()
+
+
+def test_it_is_drawn_stops_the_job_and_leaves_the_element(lab: LabServer, notebook_page: NotebookPage) -> None:
+    cell = CELL.replace("OPTIONS", lab.environment["TEST_HOST"])
+    notebook_page.open_notebook(lab.write_notebook("metered.ipynb", "%load_ext choline_jupyter", cell))
+    notebook_page.run_all()
+    area = notebook_page.output_area(1)
+    expect(area.locator(".jupyter-widgets").first).to_be_visible(timeout=WAIT)
+    expect(area.locator(".widget-html").first).to_contain_text("step 7/10", timeout=WAIT)
+    expect(area.locator(".progress-bar, .widget-progress .progress").first).to_be_visible()
+    PanelPage(notebook_page.page).take_picture("widget-meter")
+    area.get_by_role("button", name="Stop").click()
+    notebook_page.wait_done(60)
+    expect(area).to_contain_text("KeyboardInterrupt")
+    expect(area.locator(".jupyter-widgets")).to_have_count(0)
+    expect(ElementPage(notebook_page).find(1)).to_be_visible(timeout=WAIT)
+    notebook_page.save()
+    kept = [output.get("data", {}) for output in notebook_page.outputs(1)]
+    assert not any(VIEW in data for data in kept)
+    assert any("ran for" in str(data.get("text/html")) for data in kept)
