@@ -61,8 +61,8 @@ class WidgetMeter:
 
     def show(self, text: str, progress: Progress) -> None:
         """How things stand now."""
-        state = "is being interrupted" if self._is_told else "runs"
-        self._text.value = f"<b>choline</b> <i>{state}</i>: {html.escape(text)}"
+        state = "<i>being interrupted</i>: " if self._is_told else ""
+        self._text.value = f"<b>choline</b> {state}{html.escape(text)}"
         share = find_share(progress)
         if share is not None:
             self._bar.layout.display = None

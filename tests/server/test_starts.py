@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,15 @@ from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.server.start_routes import read_request
 from choline_jupyter.session.keeping import LOCK
+from choline_jupyter.session.machine import make_spec
+from choline_jupyter.session.options import parse_cell
 from choline_jupyter.session.rent.fleet import Fleet
 from choline_jupyter.session.start_record import Starts
+from choline_jupyter.session.starter import read_spec
 from tests.fakes.runpod import RunPodCloud
 from tests.server.rentals import configure_money
 
+pytestmark = pytest.mark.timeout(240)  # real machines come up and go
 Fetch = Callable[..., Awaitable[Any]]
 
 OPTIONS = [["gpu", "a100-80gb"], ["provider", "runpod"]]
@@ -63,6 +68,12 @@ async def refuse(fetch: Fetch, **changes: Any) -> str:
     return str(json.loads(refused.value.response.body)["message"])
 
 
+async def run(*arguments: str) -> None:
+    """Another Python, to its end."""
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments)
+    assert await process.wait() == 0
+
+
 async def wait_for(fetch: Fetch, condition: Callable[[Any], Any]) -> Any:
     """The panel's state as soon as it is as it should be; the test's own timeout ends a vain wait."""
     while True:
@@ -91,6 +102,33 @@ async def test_a_session_is_rented_opened_and_given_back(
     fleet.close()
     assert len(cloud.list_alive()) == 1
     assert (await post(jp_fetch, "sessions", start, "stop"))["gone"]
+    assert cloud.list_alive() == []
+
+
+BEGIN = """
+import sys
+from pathlib import Path
+from choline_jupyter.server.start_routes import read_request
+from choline_jupyter.session.start_record import Starts
+from choline_jupyter.session.starter import begin_start
+begin_start(Starts(Path(sys.argv[1])), read_request({wish}, sys.argv[2], set()))
+"""
+
+
+async def test_it_goes_on_when_the_server_that_began_it_has_ended(
+    jp_fetch: Fetch, jp_root_dir: Path, home: Path, cloud: RunPodCloud
+) -> None:
+    """Another server shows it, and a command gives the machine back."""
+    if not cloud.has_machines:
+        pytest.skip("needs a kernel feature: mount and pid namespaces, which only root has here")
+    home.mkdir(exist_ok=True)
+    await run("-c", BEGIN.replace("{wish}", repr(WISH)), str(home), str(jp_root_dir))
+    [start] = Starts(home).list_all()
+    assert not start.problem
+    state = await wait_for(jp_fetch, lambda state: not state["starts"])
+    [session] = state["sessions"]
+    assert (session["id"], session["name"]) == (start.id, "a100-80gb")
+    await run("-m", "choline_jupyter", "stop", "a100-80gb", "--yes")
     assert cloud.list_alive() == []
 
 
@@ -162,6 +200,19 @@ def test_nonsense_is_no_request(tmp_path: Path, changes: dict[str, Any]) -> None
     with pytest.raises(RequestError) as refused:
         read_request({**WISH, **changes}, str(tmp_path), set())
     assert str(refused.value).endswith(".")
+
+
+def test_a_cell_that_says_its_ranks_means_the_session_of_so_many(tmp_path: Path, cloud: RunPodCloud) -> None:
+    """The line that the panel writes for it."""
+    start = read_request({**WISH, "options": [["gpu", "4xa100-80gb"], ["provider", "runpod"]]}, str(tmp_path), set())
+    begun = read_spec(start)
+    line = f"--provider runpod --session {start.name} --ranks 4 --budget 1.50 --lease 600s"
+    asked = make_spec(start.name, parse_cell(line).options)
+    assert (asked.name, asked.ranks) == (begun.name, begun.ranks) == ("4xa100-80gb (4 ranks)", 4)
+    assert asked.rent
+    assert begun.rent
+    assert (asked.rent.limits.budget, asked.rent.limits.lease) == (begun.rent.limits.budget, begun.rent.limits.lease)
+    assert begun.rent.limits.is_agreed
 
 
 def test_a_name_is_the_notebooks_or_one_that_is_free(tmp_path: Path, store: EventStore) -> None:
