@@ -51,6 +51,7 @@ class Starts:
         """Note it as it is now; the file is replaced as a whole."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         new = self.folder / f"{start.id}.{os.getpid()}.new"
+        new.touch(0o600)
         new.write_text(json.dumps(dataclasses.asdict(start)))
         new.replace(self._find_path(start.id))
 

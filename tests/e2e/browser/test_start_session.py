@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.e2e.browser.accessibility import find_faults
 from tests.e2e.browser.lab_server import LabServer
 from tests.e2e.browser.notebook_page import NotebookPage
 from tests.e2e.browser.panel_page import TAB, WAIT, PanelPage
@@ -59,6 +60,7 @@ def test_nothing_is_rented_before_somebody_agrees(panel: PanelPage, cloud: RunPo
     expect(budget).to_be_focused()
     budget.fill("0.50")
     expect(dialog.get_by_role("status")).to_contain_text("At most $0.50 are spent: that is 25 min")
+    assert find_faults(panel.page, ".jp-Dialog") == []
     panel.take_picture("start-dialog")
     dialog.get_by_role("button", name="Cancel").click()
     ask_to_start(panel)
@@ -87,6 +89,7 @@ def test_a_start_comes_up_in_stages_and_a_cell_runs_on_it(
     expect(start).to_have_attribute("data-stage", "booting", timeout=WAIT)
     expect(start.get_by_role("meter")).to_be_visible(timeout=WAIT)
     expect(start.locator("[data-step='now']")).to_have_text("booting")
+    assert find_faults(panel.page) == []
     panel.take_picture("start-booting")
     cloud.boot_looks = 2
     session = panel.sessions.filter(has_text="on-it.ipynb")
@@ -136,12 +139,13 @@ def test_a_budget_that_is_reached_is_told_with_the_panel_closed(
     told = panel.page.locator(".Toastify__toast").filter(has_text="1x A100 80GB on runpod")
     reached = told.filter(has_text="The budget of $0.01 is reached")
     expect(reached).to_be_visible(timeout=WAIT)
-    panel.take_picture("budget-reached")
     assert cloud.ended.wait(WAIT / 1000)
     assert cloud.list_alive() == []
     second = NotebookPage(panel.page.context.new_page(), notebook_page.lab)
     with second.page.expect_response("**/choline/api/money*"):
         second.open_lab("second")
     expect(second.page.locator(".Toastify__toast")).to_have_count(0)
+    expect(told).to_have_count(1)  # it is in the place of what was said before
+    panel.take_picture("budget-reached")
     reached.get_by_role("button", name="Show sessions").click()
     expect(panel.panel).to_be_visible()
