@@ -56,7 +56,8 @@ function Form({ offer, needsLaptop, limits, first, onChange }: IFormProps): JSX.
         <br />
         {describeOffer({ ...offer, spot: false })}
       </p>
-      {field('budget', 'Budget in USD', { min: 0.01, step: 'any', max: limits?.budget ?? undefined })}
+      {/* Drawn when the dialog has looked for what is to have the keyboard already. */}
+      {field('budget', 'Budget in USD', { autoFocus: true, min: 0.01, step: 'any', max: limits?.budget ?? undefined })}
       {field('lease', 'Minutes it may be idle', { min: 1, step: 1 })}
       <Sum offer={offer} form={form} />
       {offer.spot && <p>It is a spot machine: it may be taken away at any moment.</p>}
