@@ -20,18 +20,15 @@ _CLOSE = 60.0  # seconds at its price by which a machine may end before its budg
 
 
 def list_alerts(fleet: Fleet, rows: Sequence[InstanceRow]) -> list[dict[str, Any]]:
-    """One for each session whose newest machine may exist, or has ended lately."""
+    """One for each session whose newest machine may exist, or was ended lately by its budget."""
     since = fleet.clock() - _RECENT
     newest = {row.session or row.label: row for row in sorted(rows, key=lambda row: row.created_at)}
-    return [
-        _describe(fleet, row)
-        for row in newest.values()
-        if row.budget and (row.state.is_open or (row.ended_at or 0.0) > since)
-    ]
+    recent = [row for row in newest.values() if row.budget and (row.state.is_open or (row.ended_at or 0.0) > since)]
+    accounts = [(row, add_up_for(fleet, row)) for row in recent]
+    return [_describe(fleet, *one) for one in accounts if one[0].state.is_open or _has_used_up(*one)]
 
 
-def _describe(fleet: Fleet, row: InstanceRow) -> dict[str, Any]:
-    account = add_up_for(fleet, row)
+def _describe(fleet: Fleet, row: InstanceRow, account: Account) -> dict[str, Any]:
     hourly = find_hourly(fleet.ledger.money.list_periods(row.id)) if row.state.is_open else 0.0
     return {
         "session": row.session or row.label,
@@ -39,7 +36,7 @@ def _describe(fleet: Fleet, row: InstanceRow) -> dict[str, Any]:
         "open": row.state.is_open,
         "spent": account.spent.total,
         "budget": account.budget,
-        "reached": 1.0 if _has_used_up(row, account) else account.reached,
+        "reached": account.reached if row.state.is_open else ALERTS[-1],
         "next": _find_next(account, hourly),
         "left": _find_seconds(account.budget - account.spent.total, hourly),
     }
@@ -48,7 +45,7 @@ def _describe(fleet: Fleet, row: InstanceRow) -> dict[str, Any]:
 def _has_used_up(row: InstanceRow, account: Account) -> bool:
     """Whether it was its budget that has ended a machine: it goes by its own clock, and not over it."""
     close = read_price(row).find_hourly(row.disk) * _CLOSE / HOUR
-    return not row.state.is_open and account.budget - account.spent.total <= min(close, account.budget / 2)
+    return account.budget - account.spent.total <= min(close, account.budget / 2)
 
 
 def _find_next(account: Account, hourly: float) -> float | None:

@@ -64,18 +64,19 @@ def test_one_whose_budget_has_ended_it_has_reached_it_to_the_last(fleet: Fleet, 
     assert list_alerts(fleet, fleet.ledger.list_instances()) == []
 
 
-def test_one_that_was_stopped_has_not(fleet: Fleet, clock: Clock) -> None:
+def test_one_that_was_stopped_is_told_of_no_more(fleet: Fleet, clock: Clock) -> None:
     row = save_machine(fleet.ledger, hours=0, budget=HOURLY, now=START)
     clock.now += 2000
-    fleet.note(row, InstanceState.GONE)
     assert tell(fleet)["reached"] == 0.5
+    fleet.note(row, InstanceState.GONE)
+    assert list_alerts(fleet, fleet.ledger.list_instances()) == []
 
 
 def test_a_budget_of_a_cent_is_not_used_up_at_once(fleet: Fleet, clock: Clock) -> None:
     row = save_machine(fleet.ledger, hours=0, budget=0.01, now=START)
     clock.now += 5
     fleet.note(row, InstanceState.GONE)
-    assert tell(fleet)["reached"] == 0.0
+    assert list_alerts(fleet, fleet.ledger.list_instances()) == []
 
 
 def test_a_session_on_its_second_machine_is_one(fleet: Fleet, clock: Clock) -> None:

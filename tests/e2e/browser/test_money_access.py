@@ -64,7 +64,7 @@ def save_past(folder: Path) -> None:
     ledger, now = Ledger(folder), time.time()
     for day in (1, 2, 3, 6, 8, 9, 13, 14, 20, 21, 22, 27):
         end = now - day * 86400
-        row = save_machine(ledger, 100 + day, hours=1 + day % 5, session=f"s-{day}", now=end)
+        row = save_machine(ledger, 100 + day, hours=1 + day % 5, budget=9.0, session=f"s-{day}", now=end)
         ledger.update_instance(row.id, InstanceState.GONE)
         ledger.money.note_rate(row.id, end, 0.0, 0.0)
     ledger.close()
