@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 GIB = 1 << 30
 MONTH = 730.0  # hours, as the providers count them
+ANY_NETWORK = "*"
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Wish:
 
     `gpu` is a name of `model.gpu`'s table, `count` how many on one machine, `gpu_memory` bytes of each; `memory` and
     `disk` are bytes of the machine. `max_price` is in USD per hour for the whole machine, `reliability` from 0 to 1.
+    `network` is one (of a provider's) in which it is to be, ANY_NETWORK if any will do; empty where nobody has to reach it.
     """
 
     gpu: str = ""
@@ -33,6 +35,7 @@ class Wish:
     max_price: Optional[float] = None
     reliability: float = 0.0
     cuda: str = ""
+    network: str = ""
 
 
 ANYTHING = Wish()
@@ -70,7 +73,8 @@ class Offer:
 
     `gpu` is a name of `model.gpu`'s table where it is known, else the provider's word, `count` how many there are;
     `seconds` how long it can be had, `wait` how long it takes as far as is known; `is_live` is false for a price from a
-    list that may be old. `detail` holds what `create` of the same provider needs, as JSON has it.
+    list that may be old. `detail` holds what `create` of the same provider needs, as JSON has it. All machines that are in one
+    `network` of a provider's reach each other at all ports; told where the wish has one, since it may have to be asked for.
     """
 
     provider: str
@@ -90,6 +94,7 @@ class Offer:
     wait: float = 0.0
     is_live: bool = True
     host: str = ""  # the provider's name of the physical machine, where it tells: what failed is remembered by it
+    network: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
 
     @property

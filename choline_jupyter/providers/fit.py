@@ -6,7 +6,7 @@ Used by the providers that get a whole list in one answer, and by `session.rent.
 from __future__ import annotations
 
 from choline_jupyter.model.gpu import find_gpu
-from choline_jupyter.model.offer import Offer, Wish
+from choline_jupyter.model.offer import ANY_NETWORK, Offer, Wish
 
 
 def fits(offer: Offer, wish: Wish) -> bool:
@@ -22,6 +22,7 @@ def fits(offer: Offer, wish: Wish) -> bool:
         not wish.region or wish.region.lower() in offer.region.lower(),
         wish.max_price is None or offer.price.hour <= wish.max_price,
         offer.reliability is None or offer.reliability >= wish.reliability,
+        not wish.network or (bool(offer.network) and wish.network in (ANY_NETWORK, offer.network)),
         not wish.cuda or not offer.cuda or _read_version(offer.cuda) >= _read_version(wish.cuda),
     ))  # fmt: skip
 

@@ -26,7 +26,7 @@ STARTUP = "startup_script"  # runs a script of ours before anybody connects
 NATIVE_DEADLINE = "native_deadline"  # ends a machine by itself at a time given at create
 SELF_DESTROY = "scoped_self_destroy"  # a machine can end itself, with a key that can do nothing else
 PRICE_LIVE = "price_live"  # offers' prices are of this moment
-MULTI_NODE = "multi_node"
+MULTI_NODE = "multi_node"  # machines in one network of its own, where a wish asks for that
 BILLED = "billed"  # tells what it has charged
 
 

@@ -20,11 +20,21 @@ from choline_jupyter.model.offer import ANYTHING, GIB, Offer, Price, Wish
 from choline_jupyter.providers.api import expect
 from choline_jupyter.providers.failure import Absent, ProviderFailure, Unreadable
 from choline_jupyter.providers.fit import fits
-from choline_jupyter.providers.provider import BILLED, LABEL, PRICE_LIVE, SELF_DESTROY, STARTUP, Order, Sighting
+from choline_jupyter.providers.provider import (
+    BILLED,
+    LABEL,
+    MULTI_NODE,
+    PRICE_LIVE,
+    SELF_DESTROY,
+    STARTUP,
+    Order,
+    Sighting,
+)
 from choline_jupyter.providers.rest import RestProvider, reading
 
 IMAGE = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"
 CLOUDS = ("SECURE", "COMMUNITY")
+NETWORK = "global"  # RunPod's private network of all pods of an account that ask for it
 _DISK = 0.10  # USD per GB and month of container disk, while a pod runs
 _STATES = {
     "PROVISIONING": InstanceState.CREATING,
@@ -58,7 +68,7 @@ class RunPodProvider(RestProvider):
     """One account. Its registered ssh keys are left alone: each pod is given ours."""
 
     name: ClassVar[str] = "runpod"
-    capabilities: ClassVar[frozenset[str]] = frozenset({LABEL, STARTUP, SELF_DESTROY, PRICE_LIVE, BILLED})
+    capabilities: ClassVar[frozenset[str]] = frozenset({LABEL, STARTUP, SELF_DESTROY, PRICE_LIVE, BILLED, MULTI_NODE})
     url: ClassVar[str] = "https://api.runpod.io"
     url_variable: ClassVar[str] = "RUNPOD_API_BASE_URL"
     key_variables: ClassVar[tuple[str, ...]] = ("RUNPOD_API_KEY",)
@@ -66,7 +76,8 @@ class RunPodProvider(RestProvider):
     keys_at: ClassVar[str] = "https://console.runpod.io/user/settings"
 
     async def list_offers(self, wish: Wish = ANYTHING) -> list[Offer]:
-        lists = await asyncio.gather(*(self._list_offers(wish, cloud) for cloud in CLOUDS))
+        clouds, connected = (CLOUDS[:1], await self._list_connected()) if wish.network else (CLOUDS, None)
+        lists = await asyncio.gather(*(self._list_offers(wish, cloud, connected) for cloud in clouds))
         return sorted((offer for offers in lists for offer in offers), key=lambda offer: offer.price.hour)
 
     async def create(self, order: Order) -> str:
@@ -105,7 +116,13 @@ class RunPodProvider(RestProvider):
     def find_end(self) -> str:
         return _END.format(url=self._endpoint.url)
 
-    async def _list_offers(self, wish: Wish, cloud: str) -> list[Offer]:
+    async def _list_connected(self) -> set[str]:
+        """The data centres that have the private network."""
+        answer = await self.ask("GET", "/v2/catalog/datacenters", query={"globalNetwork": "true"})
+        with reading("list of data centres"):
+            return {str(row["id"]) for row in answer["dataCenters"] if row["globalNetwork"] is True}
+
+    async def _list_offers(self, wish: Wish, cloud: str, connected: set[str] | None) -> list[Offer]:
         """Stock is told for so many GPUs in one of the two clouds at a time."""
         count = wish.count or 1
         query = {"include": "AVAILABILITY", "product": "POD", "count": count, "cloud": cloud}
@@ -113,7 +130,7 @@ class RunPodProvider(RestProvider):
         answer = await self.ask("GET", "/v2/catalog/gpus", query={**query, **cuda})
         with reading("list of GPUs"):
             offers = [
-                offer for row in answer["gpus"] for offer in _read_offers(row, count, cloud, wish.region, cuda)
+                offer for row in answer["gpus"] for offer in _read_offers(row, count, cloud, wish.region, cuda, connected)
             ]  # fmt: skip
         return [offer for offer in offers if fits(offer, wish)]
 
@@ -143,16 +160,24 @@ def write_body(order: Order) -> dict[str, Any]:
         "env": {"PUBLIC_KEY": order.public_key, "CHOLINE_STARTUP": script},
         "args": _START,
         **({"dataCenterIds": detail["places"]} if detail.get("places") else {}),
+        **({"globalNetworking": True} if order.offer.network else {}),
     }
 
 
-def _read_offers(row: dict[str, Any], count: int, cloud: str, region: str, cuda: dict[str, str]) -> Iterator[Offer]:
-    """At most one: so many GPUs of a kind in a cloud, wherever it has them, or in the region that was wished for."""
+def _read_offers(
+    row: dict[str, Any], count: int, cloud: str, region: str, cuda: dict[str, str], connected: set[str] | None
+) -> Iterator[Offer]:
+    """At most one: so many GPUs of a kind in a cloud, wherever it has them, or in the region that was wished for, and where
+    pods are `connected` if they are to be; only those with a GPU of NVIDIA's can.
+    """
     tier = cloud.lower()
     hour, memory = float(row["price"][tier]) * count, int(row["memory"]) * GIB
     centres = [centre for centre in row.get("dataCenters") or () if centre["availability"] != "NONE"]
     there = [centre["id"] for centre in centres if region.casefold() in f"{centre['id']} {centre['name']}".casefold()]
-    is_stocked = row.get("availability", "NONE") != "NONE" and bool(there or not region)
+    if connected is not None:
+        there = [centre for centre in there if centre in connected and str(row["manufacturer"]).upper() == "NVIDIA"]
+    is_anywhere = not region and connected is None
+    is_stocked = row.get("availability", "NONE") != "NONE" and bool(there or is_anywhere)
     if not (row[tier] and hour > 0 and int(row["maxCount"][tier]) >= count and is_stocked):
         return
     yield Offer(
@@ -164,7 +189,8 @@ def _read_offers(row: dict[str, Any], count: int, cloud: str, region: str, cuda:
         price=Price(hour=hour, disk=_DISK),
         region=", ".join(there),
         cuda=cuda.get("minCudaVersion", ""),
-        detail={"gpu": row["id"], "cloud": cloud, **cuda, **({"places": there} if region else {})},
+        network="" if connected is None else NETWORK,
+        detail={"gpu": row["id"], "cloud": cloud, **cuda, **({} if is_anywhere else {"places": there})},
     )
 
 

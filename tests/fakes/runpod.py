@@ -23,6 +23,7 @@ GPUS: dict[str, tuple[str, int, float, float, int, int, dict[str, str]]] = {
     "NVIDIA H100 80GB HBM3": ("H100 SXM", 80, 2.99, 2.69, 8, 8, {}),
     "AMD Instinct MI300X OAM": ("MI300X", 192, 2.49, 0.0, 8, 0, {"EU-RO-1": "LOW"}),
 }
+CONNECTED = {"US-KS-2", "EU-RO-1"}  # they have global networking
 _FIELDS = {
     "name", "image", "cloud", "cpu", "dataCenterIds", "globalNetworking", "gpu", "mounts", "startJupyter", "startSsh",
     "templateId", "args", "disk", "env", "ports", "registry",
@@ -52,6 +53,7 @@ class RunPodCloud(Cloud):
         for method, path, call, serve in (
             ("GET", "/v2/catalog/gpus", "offers", self._list_gpus),
             ("GET", "/v2/catalog/gpus#COMMUNITY", "offers of the community", self._list_gpus),
+            ("GET", "/v2/catalog/datacenters", "data centres", self._list_centres),
             ("GET", "/v2/account/ssh-keys", "keys", self._list_keys),
             ("PUT", "/v2/account/ssh-keys", "set keys", self._set_keys),
             ("POST", "/v2/pods", "create", self._create),
@@ -99,6 +101,17 @@ class RunPodCloud(Cloud):
         places = [{"id": centre, "name": f"Place {centre}", "availability": stock} for centre, stock in stocked.items()]
         return {**shown, "dataCenters": places} if places else shown
 
+    def _list_centres(self, body: Any, query: dict[str, list[str]]) -> Answer:
+        wanted = query.get("globalNetwork", [""])[0]
+        names = sorted({centre for gpu in self.gpus.values() for centre in gpu[6]})
+        rows = [
+            {"id": name, "name": f"Place {name}", "region": "UNKNOWN", "globalNetwork": name in CONNECTED,
+             "networkVolumeTypes": [], "compliance": []}
+            for name in names
+            if wanted in ("", str(name in CONNECTED).lower())
+        ]  # fmt: skip
+        return 200, {"dataCenters": rows}
+
     def _list_keys(self, body: Any, query: Any) -> Answer:
         return 200, {"keys": self.keys}
 
@@ -115,6 +128,8 @@ class RunPodCloud(Cloud):
         wanted = body.get("dataCenterIds") or []
         if gpu is None or not self._has(gpu, tier, count, wanted):
             return _refuse(400, "Bad Request", "There are no longer any instances available with these specifications.")
+        if body.get("globalNetworking") and not (wanted and set(wanted) <= CONNECTED and "NVIDIA" in body["gpu"]["id"]):
+            return _refuse(400, "Bad Request", "Global networking is not available there.")
         hour = gpu[2 if tier == "secure" else 3] * count
         if self.credit < hour:
             return _refuse(402, "Payment Required", "Your balance is too low for an hour of this.")
@@ -205,7 +220,7 @@ class RunPodCloud(Cloud):
             "cloud": body.get("cloud", "SECURE"), "dataCenterId": None, "cudaVersion": None,
             "ssh": {"proxy": None, "direct": direct if runs and "22/tcp" in body.get("ports", []) else None},
             "template": None, "cost": rental.price.hour if rental.state != "stopped" else 0.0, "locked": False,
-            "globalNetworking": {"enabled": False}, "runtime": None,
+            "globalNetworking": _show_network(rental), "runtime": None,
             "createdAt": _write_time(rental.created_at),
             "startedAt": _write_time(rental.created_at) if runs else None,
         }  # fmt: skip
@@ -229,6 +244,13 @@ def _find_problems(body: Any) -> list[str]:
     ):
         found.append("$: disk is an integer, env has strings")
     return found
+
+
+def _show_network(rental: Rental) -> dict[str, Any]:
+    if not rental.detail.get("globalNetworking"):
+        return {"enabled": False}
+    number = int(rental.handle.removeprefix("pod"))
+    return {"enabled": True, "ip": f"10.65.0.{number}", "internalDns": f"{rental.handle}.runpod.internal"}
 
 
 def _show_amounts(total: float) -> dict[str, float]:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from choline_jupyter.model.instance import InstanceState
-from choline_jupyter.model.offer import GIB, Wish
+from choline_jupyter.model.offer import ANY_NETWORK, GIB, Wish
 from choline_jupyter.providers.failure import Refused, Unreadable
 from choline_jupyter.providers.runpod import RunPodProvider, write_body
 from tests.fakes.runpod import RunPodCloud
@@ -44,6 +44,10 @@ def provider(cloud: RunPodCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (Wish("RTX 4090", max_price=0.5), [("COMMUNITY", 0.34)]),
         (Wish("RTX 4090", is_spot=True), []),
         (Wish(gpu_memory=100 * GIB), [("SECURE", 2.49)]),
+        (Wish("RTX 4090", network=ANY_NETWORK), [("SECURE", 0.69)]),
+        (Wish("A100", network=ANY_NETWORK), []),
+        (Wish(gpu_memory=100 * GIB, network=ANY_NETWORK), []),
+        (Wish("RTX 4090", network="another"), []),
     ],
 )
 def test_offers_are_of_both_clouds_with_their_stock(
@@ -69,6 +73,19 @@ def test_the_request_holds_what_was_ordered(provider: RunPodProvider) -> None:
         assert body["env"]["PUBLIC_KEY"] == order.public_key
         assert base64.b64decode(body["env"]["CHOLINE_STARTUP"]).decode() == order.startup
         assert order.host_key not in body["args"]
+
+    asyncio.run(story())
+
+
+def test_pods_that_are_to_reach_each_other_ask_for_the_network(provider: RunPodProvider) -> None:
+    async def story() -> None:
+        wish = Wish("RTX 4090", network=ANY_NETWORK)
+        body = write_body(await make_order(provider, wish=wish))
+        assert body["globalNetworking"] is True
+        assert body["dataCenterIds"] == ["US-KS-2", "EU-RO-1"]
+        body = write_body(await make_order(provider, wish=dataclasses.replace(wish, region="EU")))
+        assert body["dataCenterIds"] == ["EU-RO-1"]
+        assert "globalNetworking" not in write_body(await make_order(provider))
 
     asyncio.run(story())
 

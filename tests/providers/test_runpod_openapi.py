@@ -18,7 +18,7 @@ import httpx
 import jsonschema
 import pytest
 
-from choline_jupyter.model.offer import Wish
+from choline_jupyter.model.offer import ANY_NETWORK, Wish
 from choline_jupyter.providers.runpod import RunPodProvider, write_body
 from tests.fakes.runpod import RunPodCloud
 from tests.providers.rented_world import make_order, point_at
@@ -51,7 +51,15 @@ def provider(cloud: RunPodCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return point_at(cloud, RunPodProvider, tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("wish", [Wish("RTX 4090"), Wish("A100", 8, region="CA"), Wish("RTX 4090", cuda="12.4")])
+@pytest.mark.parametrize(
+    "wish",
+    [
+        Wish("RTX 4090"),
+        Wish("A100", 8, region="CA"),
+        Wish("RTX 4090", cuda="12.4"),
+        Wish("RTX 4090", 2, network=ANY_NETWORK),
+    ],
+)
 def test_the_request_for_a_pod_is_a_valid_one(provider: RunPodProvider, check: Check, wish: Wish) -> None:
     order = asyncio.run(make_order(provider, wish=wish))
     check("CreatePodRequest", write_body(order))
@@ -76,6 +84,7 @@ def test_the_fake_answers_as_it_is_published(provider: RunPodProvider, cloud: Ru
             check("Pod", client.get(f"/v2/pods/{made['id']}").json())
         check("ListPodsResponse", client.get("/v2/pods").json())
         check("ListPodBillingResponse", client.get("/v2/billing/pods", params={"podId": made["id"]}).json())
+        check("ListDataCentersResponse", client.get("/v2/catalog/datacenters").json())
         check("SshKeys", client.get("/v2/account/ssh-keys").json())
         check("Pod", client.post(f"/v2/pods/{made['id']}/action", json={"action": "stop"}).json())
         for answer in (client.get("/v2/pods/none"), client.post("/v2/pods", json={"gpuCount": 1})):
