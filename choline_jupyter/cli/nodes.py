@@ -13,14 +13,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.capture.foresight import Need
 from choline_jupyter.cli.files import choose_files, list_needs, send_files
 from choline_jupyter.cli.node_screen import NodeScreen
-from choline_jupyter.cli.script import agree_on_terminal, complete_for_script, end_script
+from choline_jupyter.cli.script import agree_on_terminal, complete_for_script
 from choline_jupyter.errors import RequestError
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
@@ -32,8 +31,10 @@ from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.nodes.controller import Controller
 from choline_jupyter.session.nodes.crew import Crew
 from choline_jupyter.session.nodes.gathering import Gathering
+from choline_jupyter.session.nodes.purse import Purse, check_providers
 from choline_jupyter.session.option_reader import Values
 from choline_jupyter.session.project import find_project
+from choline_jupyter.session.rent.meter import render_money
 from choline_jupyter.session.resumption import add_files, read_training, resume_job
 from choline_jupyter.session.secrets import Secrets
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from choline_jupyter.session.bridge import Bridge
     from choline_jupyter.session.live import LiveSession
     from choline_jupyter.session.options import ScriptRequest
+    from choline_jupyter.session.rent.renter import Rent
     from choline_jupyter.session.spec import SessionSpec
 
 MOST = 64
@@ -54,20 +56,34 @@ def run_on_nodes(bridge: Bridge, request: ScriptRequest) -> int:
     specs = launch.make_specs(count)
     screen, began = NodeScreen(), time.monotonic()
     controller = Controller(specs[0].ranks, screen)
-    controller.crew = Crew(bridge.engine, specs, count, launch.send, controller, screen.say)
+    purse = Purse(bridge.engine, launch.rent) if launch.rent else None
+    controller.crew = Crew(bridge.engine, specs, count, launch.send, controller, screen.say, purse)
     controller.gathering = launch.make_gathering()
     try:
-        bridge.call(controller.open(), answer_on_terminal)
+        with _hear(signal.SIGTERM, signal.SIGHUP, act=_interrupt):
+            bridge.call(controller.open(), answer_on_terminal)
         with _hear_signals(bridge, controller):
             bridge.start(controller.serve())
             screen.write_all()
     finally:
-        bridge.call(controller.close())
-        for node in controller.crew.list_all():
-            end_script(bridge, node.session, time.monotonic() - began)
+        with _hear(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, act=_wait_for_the_end):
+            bridge.call(controller.close())
+            if purse:
+                sys.stderr.write(f"choline: {_end_machines(bridge, purse, time.monotonic() - began)}\n")
+            for node in controller.crew.list_all() if purse is None else ():
+                bridge.engine.close_row(node.session.row)
     if controller.failure:
         raise controller.failure
     return controller.code
+
+
+def _end_machines(bridge: Bridge, purse: Purse, seconds: float) -> str:
+    """End what was rented, and say what it took."""
+    is_gone = bridge.call(purse.end())
+    spent = purse.add_up()
+    cost = f"{render_money(spent.total)} of {render_money(purse.budget)} in all (estimate)"
+    end = "All are gone" if is_gone else "Not all are known to be gone yet: `choline status`"
+    return f"{seconds:.0f} s, {spent.machines} rented machines; {cost}. {end}."
 
 
 class _Launch:
@@ -91,6 +107,7 @@ class _Launch:
         self._files: dict[str, os.stat_result] | None = None
         self._first: LiveSession | None = None
         self._needs = list_needs(self._script, self._words)
+        self.rent: Rent | None = None
 
     def make_specs(self, count: int) -> list[SessionSpec]:
         """The machines: those that --host names, or as many of what the options ask for. Raises RequestError."""
@@ -99,7 +116,7 @@ class _Launch:
             what = f"--host names {len(hosts)}" if hosts else f"at most {MOST} can be"
             raise RequestError(f"--nodes {count} needs {count} machines, and {what}.", "As in --host me@one,me@two.")
         each = [Values({**self._options.items, "host": host}) for host in hosts] or [self._options] * count
-        specs = [self._complete(options, count) for options in each]
+        specs = [self._complete(options) for options in each]
         if any(spec.files is not None for spec in specs):
             known = FetchedFiles(self._bridge.engine.directory).list_remembered(str(self._script.absolute()))
             fetched = [Need(path, "folder" if path.is_dir() else "data", "fetched on demand before") for path in known]
@@ -140,12 +157,12 @@ class _Launch:
         files = {path: os.stat(path) for path in self._files or () if os.path.exists(path)}  # noqa: PTH110, PTH116
         return send_files(self._bridge, session, files, self._options)
 
-    def _complete(self, options: Values, count: int) -> SessionSpec:
+    def _complete(self, options: Values) -> SessionSpec:
         base = options.text("session") or f"{self._script.name} {self.job}"
         spec = make_spec(base, options, (str(self._script.absolute()), *self._words))
         if spec.rent:
-            limits = replace(spec.rent.limits, budget=spec.rent.limits.budget / count)
-            spec = replace(spec, rent=replace(spec.rent, limits=limits))
+            check_providers(spec.rent)
+            self.rent = spec.rent
         if spec.provider != "local" and spec.are_found:
             spec = complete_for_script(spec, self._code, self._needs)
         return spec
@@ -161,14 +178,27 @@ def forget_old(inbox: Path) -> None:
 @contextmanager
 def _hear_signals(bridge: Bridge, controller: Controller) -> Iterator[None]:
     """Ctrl-C interrupts the script, the second one ends it, as does the terminal's end."""
-    acts: dict[int, Callable[[], None]] = {
-        signal.SIGINT: controller.interrupt,
-        signal.SIGTERM: controller.stop,
-        signal.SIGHUP: controller.stop,
-    }
-    before = {number: signal.signal(number, lambda *_, act=act: bridge.post(act)) for number, act in acts.items()}
+    with (
+        _hear(signal.SIGINT, act=lambda *_: bridge.post(controller.interrupt)),
+        _hear(signal.SIGTERM, signal.SIGHUP, act=lambda *_: bridge.post(controller.stop)),
+    ):
+        yield
+
+
+@contextmanager
+def _hear(*numbers: int, act: Callable[..., object]) -> Iterator[None]:
+    before = {number: signal.signal(number, act) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _interrupt(*_: object) -> None:
+    """The end of the terminal ends what is begun in the same way as Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def _wait_for_the_end(*_: object) -> None:
+    """What runs on other machines is being ended, which is what whoever interrupts wants."""

@@ -42,6 +42,8 @@ from choline_jupyter.transport.channel import Transport
 from choline_jupyter.wire.frame import Type
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from choline_jupyter.model.event import Series
 
 _PATIENCE = 10.0
@@ -76,7 +78,7 @@ class Engine:
         access = Access(True, self.prompts.ask, spec.accept_key, spec.client)
         if spec.rent:
             found = None if is_new else await self.tenancy.find(spec)
-            row = found or await self.rent(spec)
+            row = found or (await self.rent([spec], [make_identifier("s")]))[0]
             connection = await self._connect(row.provider, row.machine, access)
             await self.tenancy.start_meter(row.machine, connection)
         else:
@@ -177,10 +179,10 @@ class Engine:
             await connection.close()
 
     async def rent(
-        self, spec: SessionSpec, session: str = "", epoch: int = 1, allows: Allows = lambda one: True
-    ) -> SessionRow:
-        """A rented machine for a session, as the tenancy has it; it is connected to. Raises CholineError."""
-        access = Access(True, self.prompts.ask, spec.accept_key, spec.client)
+        self, specs: Sequence[SessionSpec], sessions: Sequence[str], epoch: int = 1, allows: Allows = lambda one: True
+    ) -> list[SessionRow]:
+        """Rented machines for sessions, as the tenancy has them; they are connected to. Raises CholineError."""
+        access = Access(True, self.prompts.ask, specs[0].accept_key, specs[0].client)
 
         async def greet(contact: Contact) -> None:
             connection = Connection(_load(find_provider(contact)).connect(contact, access), self._ping)
@@ -191,7 +193,7 @@ class Engine:
         def find_provider(contact: Contact) -> str:
             return next(one.provider for one in self.tenancy.fleet.list_open() if one.label == contact.machine)
 
-        return await self.tenancy.rent(spec, greet, session, epoch, allows)
+        return await self.tenancy.rent(specs, greet, sessions, epoch, allows)
 
     async def settle(self, row: SessionRow, spec: SessionSpec, session: LiveSession | None) -> LiveSession:
         """Open a session on a machine that it has not been on before: one that is followed here, or one from the store."""

@@ -127,7 +127,7 @@ class Recovery:
         agreed = dataclasses.replace(rest, is_agreed=True)  # to the session's budget as a whole, when it began
         spec = dataclasses.replace(way.spec, rent=dataclasses.replace(way.spec.rent, limits=agreed))
         allows = await fleet.run(_make_filter, way.lost)
-        new = await engine.rent(spec, row.id, epoch, allows)
+        [new] = await engine.rent([spec], [row.id], epoch, allows)
         session = await engine.settle(new, spec, session)
         place = await fleet.run(_describe_place, fleet, new)
         await rebuild(engine, session, way.jobs, f"{told}; continuing on {place} ")

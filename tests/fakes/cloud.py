@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -72,6 +73,7 @@ class Cloud:
         self.boot_looks = 2  # looks until a rental runs
         self.destroy_looks = 0  # listings that still have a destroyed rental
         self.offset = 0.0
+        self.hidden: Path | None = None  # a folder of the user's that its machines do not have
         self.lock = threading.RLock()
         self.routes: list[tuple[str, re.Pattern[str], str, Callable[..., Answer]]] = []
         self.ended = threading.Event()  # something has ended
@@ -106,7 +108,7 @@ class Cloud:
         self.rentals[rental.handle] = rental
         self.charge(rental, rental.price.find_hourly(rental.disk))
         if self.has_machines:
-            rental.machine = Machine(startup, environment, key)
+            rental.machine = Machine(startup, environment, key, hidden=self.hidden)
 
     def copy(self, handle: str, name: str, label: str) -> None:
         """One more rental like another, as if it had been rented long ago; it has no machine."""

@@ -45,6 +45,7 @@ mount --bind {folder}/passwd /etc/passwd
 mount --bind {folder}/ssh /etc/ssh
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=1777 tmpfs /var/tmp
+if [ -n "{hidden}" ]; then mount -t tmpfs tmpfs {hidden}; fi
 mkdir -p /run/sshd
 rm -f /etc/ssh/ssh_host_ed25519_key*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
@@ -58,13 +59,20 @@ exec /usr/sbin/sshd -D -e -f {folder}/sshd_config
 class Machine:
     """Owns the processes of one machine. `environment` is what its first process has; ended by `end`.
 
-    Its image has this Python with its packages; one that `is_bare` has what this system brought.
+    Its image has this Python with its packages; one that `is_bare` has what this system brought. It does not have the user's
+    folder `hidden`, which would else be there, as on a network file system.
     """
 
     def __init__(
-        self, startup: str, environment: Mapping[str, str] | None = None, authorized: str = "", *, is_bare: bool = False
+        self,
+        startup: str,
+        environment: Mapping[str, str] | None = None,
+        authorized: str = "",
+        *,
+        is_bare: bool = False,
+        hidden: Path | None = None,
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="chm-"))
+        self.folder, self._hidden = Path(tempfile.mkdtemp(prefix="chm-")), hidden
         for name in ("home", "home/.ssh", "ssh"):
             (self.folder / name).mkdir(mode=0o700)
         if authorized:
@@ -119,7 +127,7 @@ class Machine:
 
     def _boot(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
-        script = _BOOT.format(folder=self.folder)
+        script = _BOOT.format(folder=self.folder, hidden=self._hidden or "")
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [*enter, "sh", "-c", script],

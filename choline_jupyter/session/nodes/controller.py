@@ -10,6 +10,7 @@ known.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -143,19 +144,27 @@ class Controller:
 
     async def _have_ready(self, node: Node) -> None:
         """Wait for a machine that may have to come back, and that may have lost its session meanwhile."""
-        if await self._wait(
-            lambda: bool(node.meeting) or node.has_ended or bool(node.find_failure()), self._patience.back
-        ):
-            if node.meeting and not node.has_ended:
-                return
-            failure = node.find_failure()
+        if await self._comes(node):
+            return
+        failure = node.find_failure()
+        if node.has_ended or failure:
             if self._attempt == 0:
                 raise failure or HostError(f"{self.crew.name(node)} has ended its session.", "Run it again.")
             node = await self.crew.renew(node)
-            if await self._wait(lambda: bool(node.meeting) or node.has_ended, self._patience.back) and node.meeting:
+            if await self._comes(node):
                 return
         what = f"{self.crew.name(node)} has not come within {self._patience.back:.0f} s."
         raise node.find_failure() or HostError(what, "Run it again with --resume: it goes on from its last checkpoint.")
+
+    async def _comes(self, node: Node) -> bool:
+        """Whether it is there; one that is heard of may take its time: it makes its environment."""
+
+        def is_settled() -> bool:
+            is_silent = node.measure_silence() > self._patience.back
+            return bool(node.meeting) or node.has_ended or bool(node.find_failure()) or is_silent
+
+        await self._wait(is_settled, math.inf)
+        return bool(node.meeting) and not node.has_ended
 
     async def _try(self, group: list[Facts]) -> list[Facts | None]:
         """One attempt; gives how it ended on each node, None where nobody knows."""

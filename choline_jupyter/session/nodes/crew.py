@@ -1,7 +1,7 @@
 """The crew: the machines that take part, the spare ones, and those that were lost.
 
-Made by `session.nodes.controller`; in the engine's loop. A lost machine's place is taken by a spare one, or by itself when it
-comes back. A rented machine is not replaced by another: the budget was given for those that there are.
+Made by `cli.nodes`; in the engine's loop. A lost machine's place is taken by a spare one, or by itself when it comes back;
+that of a rented one by another that is rented, as long as the budget lasts.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from choline_jupyter.session.nodes.node import Listener, Node
 if TYPE_CHECKING:
     from choline_jupyter.session.engine import Engine
     from choline_jupyter.session.live import LiveSession
+    from choline_jupyter.session.nodes.purse import Purse
     from choline_jupyter.session.spec import SessionSpec
 
+_RESUME = "Run it again with --resume: it goes on from its last checkpoint."
 OPENING = 60.0  # seconds that a spare machine may take to be reached
 
 Launch = Callable[["LiveSession", int], Awaitable[str]]  # sends the job to a session; gives its id
@@ -30,9 +32,17 @@ class Crew:
     """`specs` are the machines, the first `count` of them to begin with; `nodes` those that take part now, by their places."""
 
     def __init__(
-        self, engine: Engine, specs: Sequence[SessionSpec], count: int, launch: Launch, listener: Listener, say: Say
+        self,
+        engine: Engine,
+        specs: Sequence[SessionSpec],
+        count: int,
+        launch: Launch,
+        listener: Listener,
+        say: Say,
+        purse: Purse | None = None,
     ) -> None:
         self._engine, self._launch, self._listener, self._say = engine, launch, listener, say
+        self._purse = purse  # of machines that are rented
         self._first, self._spare = list(specs[:count]), list(specs[count:])
         self._opened = 0
         self.nodes: list[Node] = []
@@ -41,7 +51,11 @@ class Crew:
 
     async def open(self) -> None:
         """Open all sessions. Raises CholineError when one cannot be."""
-        opening = [self._open(place, spec) for place, spec in enumerate(self._first)]
+        if self._purse:
+            rented = await self._purse.rent([self._name(place, spec) for place, spec in enumerate(self._first)])
+            opening = [self._begin(place, spec, rented[place]) for place, spec in enumerate(self._first)]
+        else:
+            opening = [self._open(place, spec) for place, spec in enumerate(self._first)]
         found = await asyncio.gather(*opening, return_exceptions=True)
         self.nodes = [one for one in found if isinstance(one, Node)]
         for one in found:
@@ -51,10 +65,12 @@ class Crew:
                 raise one
 
     async def replace(self, lost: Node) -> Node:
-        """Who takes a lost node's place: a spare machine, or the same one, which may still have to come back.
+        """Who takes a lost node's place: a spare machine, another rented one, or the same, which may still have to come back.
 
         Raises HostError where there is nobody.
         """
+        if self._purse:
+            return await self._rent_another(lost, self._purse)
         while self._spare:
             spec = self._spare.pop(0)
             try:
@@ -63,14 +79,12 @@ class Crew:
                 self._say(f"the spare machine {spec.machine} cannot be used: {error}")
             except asyncio.TimeoutError:
                 self._say(f"the spare machine {spec.machine} does not answer")
-        if self._specs[lost].rent:
-            raise HostError(
-                f"{lost.machine} is lost.", "Run it again with --resume: it goes on from its last checkpoint."
-            )
         return lost
 
     async def renew(self, node: Node) -> Node:
         """Another session on a node's machine, which has lost the one that it had. Raises CholineError."""
+        if self._purse:
+            return await self._rent_another(node, self._purse)
         return self._exchange(node, await self._open(node.place, self._specs[node]))
 
     def list_all(self) -> list[Node]:
@@ -86,11 +100,30 @@ class Crew:
         self.gone.append(old)
         return new
 
+    async def _rent_another(self, lost: Node, purse: Purse) -> Node:
+        """What was lost is ended if it is not gone yet: nothing is paid for twice."""
+        await purse.give_back(lost.session)
+        if not purse.replaces:
+            raise HostError(f"{self.name(lost)} is lost.", _RESUME)
+        spec = self._specs[lost]
+        try:
+            [session] = await purse.rent([self._name(lost.place, spec)])
+            return self._exchange(lost, await self._begin(lost.place, spec, session))
+        except CholineError as error:
+            what = f"{self.name(lost)} is lost, and no other machine takes its place: {error.message}"
+            raise HostError(what, _RESUME) from None
+
     async def _open(self, place: int, spec: SessionSpec, patience: float | None = None) -> Node:
+        session = await asyncio.wait_for(self._engine.open(self._name(place, spec)), patience)
+        return await self._begin(place, spec, session)
+
+    def _name(self, place: int, spec: SessionSpec) -> SessionSpec:
+        """The session of a node; each has a name of its own."""
         self._opened += 1
         again = f" ({self._opened})" if self._opened > len(self._first) else ""
-        named = replace(spec, name=f"{spec.name} node {place}{again}")
-        session = await asyncio.wait_for(self._engine.open(named), patience)
+        return replace(spec, name=f"{spec.name} node {place}{again}")
+
+    async def _begin(self, place: int, spec: SessionSpec, session: LiveSession) -> Node:
         try:
             job = await self._launch(session, place)
         except BaseException:

@@ -26,9 +26,9 @@ from choline_jupyter.session.rent.fleet import Fleet
 from choline_jupyter.session.rent.limits import RESUME, Limits
 from choline_jupyter.session.rent.market import FAILED, Found, Plan, Ranked, survey
 from choline_jupyter.session.rent.meter import find_seconds, render_money
-from choline_jupyter.session.rent.reconciler import destroy, reconcile
+from choline_jupyter.session.rent.reconciler import confirm_gone, destroy, reconcile
+from choline_jupyter.session.rent.stock import TRIES, Stock, choose
 
-TRIES = 5  # offers
 _FIRST_LOOK, _LAST_LOOK = 0.5, 5.0  # seconds between two looks at a machine that boots
 _FIRST_CONTACT = 900.0  # seconds beyond its boot that it waits for us before it ends itself
 _TOLERANCE = 1.02  # of the price at which it was offered
@@ -83,26 +83,54 @@ class Renter:
         self._fleet, self._providers = fleet, providers
         self._agree, self._greet, self._watch, self._pause = agree, greet, watch, pause
 
-    async def rent(self, rent: Rent, session: str, epoch: int, tell: Tell) -> InstanceRow:
-        """A machine that runs and has an address. Raises RequestError, NoMachine, what the user's interrupt raises."""
+    async def rent(self, rent: Rent, sessions: Sequence[str], epoch: int, tell: Tell) -> list[InstanceRow]:
+        """A machine for each session that runs and has an address, or none at all; the budget is for all of them in equal
+        parts. Raises RequestError, NoMachine, what the user's interrupt raises.
+        """
         tell("offers", "looking for offers")
         found = await self.find_offers(rent)
-        chosen = [one for one in found.offers if not one.offer.price.is_free][:TRIES]
+        count = len(sessions)
+        chosen = choose(found.offers, count, has_network=bool(rent.wish.network))
         if not chosen:
-            raise NoMachine("No offer fits.", _advise(rent, found.notes), self._fleet.describe_billing())
-        await self._get_consent(rent, chosen[0])
-        reasons = []
-        for number, ranked in enumerate(chosen, 1):
+            raise NoMachine(_tell_lack(count), _advise(rent, found.notes), self._fleet.describe_billing())
+        await self._get_consent(rent, chosen[0], count)
+        each = replace(rent, limits=replace(rent.limits, budget=rent.limits.budget / count))
+        stock = Stock(chosen)
+        tellers = [_number(tell, number, count) for number in range(1, count + 1)]
+        tasks = [
+            asyncio.ensure_future(self._rent_one(each, stock, session, epoch, teller))
+            for session, teller in zip(sessions, tellers, strict=True)
+        ]
+        try:
+            return list(await asyncio.gather(*tasks))
+        except BaseException:
+            await asyncio.shield(asyncio.ensure_future(self._give_back(tasks)))
+            raise
+
+    async def _rent_one(self, rent: Rent, stock: Stock, session: str, epoch: int, tell: Tell) -> InstanceRow:
+        reasons: list[str] = []
+        tried: list[Ranked] = []
+        while len(tried) < TRIES and (ranked := stock.take(tried)):
             tell("renting", f"renting {ranked.offer.gpus or ranked.offer.name} from {ranked.offer.provider}")
             try:
                 return await self._try(rent, ranked, session, epoch, tell)
             except _Next as failure:
                 reasons.append(f"{ranked.offer.provider} {ranked.offer.name}: {failure}")
-                tell("offers", f"offer {number} came to nothing ({failure}); trying the next")
+                tell("offers", f"offer {len(reasons)} came to nothing ({failure}); trying the next")
         still = self._fleet.describe_billing()
         raise NoMachine(
             f"No machine came to run ({'; '.join(reasons)}).", "Run it again, or ask for another GPU.", still
         )
+
+    async def _give_back(self, tasks: Sequence[asyncio.Future[InstanceRow]]) -> None:
+        """One has not come, so nobody wants the others."""
+        for task in tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, InstanceRow):
+                provider = next(one for one in self._providers if one.name == outcome.provider)
+                await destroy(self._fleet, provider, outcome)
+                await confirm_gone(self._fleet, provider, outcome)
 
     async def find_offers(self, rent: Rent) -> Found:
         """What could be rented now, cheapest run first; raises RequestError where nobody can be asked."""
@@ -113,7 +141,7 @@ class Renter:
         failures = await self._fleet.run(self._fleet.ledger.money.list_failures, since)
         return await survey(asked, rent.wish, rent.plan, failures)
 
-    async def _get_consent(self, rent: Rent, first: Ranked) -> None:
+    async def _get_consent(self, rent: Rent, first: Ranked, count: int) -> None:
         """Within the month's budget, and the user knows what it may cost."""
         from choline_jupyter.providers.config import read_money
         from choline_jupyter.session.rent.limits import check_month, find_month, needs_consent
@@ -123,7 +151,7 @@ class Renter:
         check_month(limits.budget, spent.total, await self._fleet.run(self._fleet.find_reserved), settings)
         provider = next(one for one in self._providers if one.name == first.offer.provider)
         asks = needs_consent(limits.budget, limits, settings) or (provider.needs_laptop and not limits.is_agreed)
-        if asks and not await self._agree(_ask_for(first, limits, provider)):
+        if asks and not await self._agree(_ask_for(first, limits, provider, count)):
             raise RequestError(
                 "Nothing was rented: nobody has agreed to it.",
                 "Set `auto_approve` under [money] of the configuration, or add --yes on the command line.",
@@ -284,9 +312,19 @@ def _make_startup(provider: Provider, host: KeyPair, public: str, seconds: float
     return make_startup(host.private, public, watchdog, provider.user)
 
 
-def _ask_for(first: Ranked, limits: Limits, provider: Provider) -> str:
+def _number(tell: Tell, number: int, count: int) -> Tell:
+    """What is told of one of several."""
+    return tell if count == 1 else lambda stage, text: tell(stage, f"machine {number} of {count}: {text}")
+
+
+def _tell_lack(count: int) -> str:
+    return "No offer fits." if count == 1 else f"There are no {count} offers of machines that reach each other."
+
+
+def _ask_for(first: Ranked, limits: Limits, provider: Provider, count: int) -> str:
     offer = first.offer
     machine = f"{offer.gpus or offer.name} on {offer.provider} for {offer.price.hour:.2f} USD/h"
+    machine = machine if count == 1 else f"{count} machines, each {machine}"
     warning = " It cannot end itself: this laptop has to be there to end it." if provider.needs_laptop else ""
     return f"Rent {machine}, at most {render_money(limits.budget)} in all?{warning} [y/N] "
 

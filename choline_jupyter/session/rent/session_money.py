@@ -16,7 +16,7 @@ from choline_jupyter.session.rent.meter import Cost
 
 ALERTS = (0.5, 0.8, 1.0)  # the shares of a budget at which its user is told
 LEAST = 60.0  # seconds that another machine must be allowed to live
-_LEAST_USD = 0.01
+LEAST_USD = 0.01
 
 
 class Account(NamedTuple):
@@ -53,6 +53,6 @@ def find_rest(fleet: Fleet, lost: InstanceRow, limits: Limits) -> Limits | None:
     """Within which limits another machine may take the place of a lost one; None when nothing is left."""
     account = add_up(fleet, lost.session)
     money, seconds = account.budget - account.spent.total, lost.deadline_at - fleet.clock()
-    if money < _LEAST_USD or seconds < LEAST:
+    if money < LEAST_USD or seconds < LEAST:
         return None
     return dataclasses.replace(limits, budget=money, deadline=seconds, lease=lost.lease, hold=lost.hold)

@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from choline_jupyter.errors import CholineError, HostError, SessionEnded
 from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.model.instance import InstanceRow
-from choline_jupyter.model.names import make_identifier
 from choline_jupyter.model.session import SessionRow, SessionState, Trust
 from choline_jupyter.providers.failure import ProviderFailure
 from choline_jupyter.providers.fit import fits
@@ -70,17 +69,24 @@ class Tenancy:
         return None
 
     async def rent(
-        self, spec: SessionSpec, greet: Greet, session: str = "", epoch: int = 1, allows: Allows = lambda provider: True
-    ) -> SessionRow:
-        """A machine for a new session, or for the next epoch of one, which has let us in. Raises CholineError.
+        self,
+        specs: Sequence[SessionSpec],
+        greet: Greet,
+        sessions: Sequence[str],
+        epoch: int = 1,
+        allows: Allows = lambda provider: True,
+    ) -> list[SessionRow]:
+        """A machine for each of these new sessions, or for the next epoch of one, which has let us in; all or none. Their
+        rents are the same: one budget for all of them. Raises CholineError.
 
         `allows(provider)`: whether one may be asked.
         """
-        assert spec.rent
+        rent = specs[0].rent
+        assert rent
         loss = await self.fleet.run(self.fleet.find_loss)
         if loss:
             sys.stderr.write(f"choline: {loss}\n")
-        session, line = session or make_identifier("s"), self.make_line()
+        line = self.make_line()
         providers = [one for one in await self.fleet.run(load_rented) if allows(one)]
 
         async def agree(question: str) -> bool:
@@ -88,24 +94,28 @@ class Tenancy:
             return await self._agree(question)
 
         renter = Renter(self.fleet, providers, agree, lambda machine: self._greet(machine, greet), self.watch)
-        ticking = asyncio.get_running_loop().create_task(self._tick(line, session))
+        ticking = asyncio.get_running_loop().create_task(self._tick(line, sessions))
         try:
-            machine = await renter.rent(spec.rent, session, epoch, line.tell)
+            machines = await renter.rent(rent, sessions, epoch, line.tell)
         except BaseException:
             with contextlib.suppress(asyncio.CancelledError):  # the last word is said whatever comes in between
-                line.tick(await self.fleet.run(self._find_session_cost, session))
-            line.close("nothing was kept" + self._tell_left(session))
+                line.tick(await self.fleet.run(self._find_cost, sessions))
+            line.close("nothing was kept" + self._tell_left(sessions))
             raise
         finally:
             ticking.cancel()
-        line.close(f"{find_offer(machine).gpus or 'the machine'} on {machine.provider} is there")
-        row = SessionRow(
-            session, spec.name, machine.provider, machine.label, spec.directory, epoch, SessionState.READY,
-            self.fleet.clock(), spec.trust,
-        )  # fmt: skip
-        self._store.save_session(row)
+        line.close(_tell_there(machines))
+        rows = [
+            SessionRow(
+                session, spec.name, machine.provider, machine.label, spec.directory, epoch, SessionState.READY,
+                self.fleet.clock(), spec.trust,
+            )
+            for session, spec, machine in zip(sessions, specs, machines, strict=True)
+        ]  # fmt: skip
+        for row in rows:
+            self._store.save_session(row)
         await self.fleet.run(self._store.flush)
-        return row
+        return rows
 
     async def limit(self, label: str, limits: Limits, connection: Connection) -> None:
         """What a later cell says of its machine's limits, which is told at once. Raises CholineError."""
@@ -152,15 +162,14 @@ class Tenancy:
             answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # the meter says it again
             self._meters[label] = asyncio.get_running_loop().create_task(self._meter(label, connection))
 
-    async def release(self, label: str) -> bool:
-        """End a machine; whether it is gone for sure. Raises CholineError when its provider cannot be used."""
-        meter = self._meters.pop(label, None)
-        if meter:
+    async def release(self, *labels: str) -> bool:
+        """End machines; whether all are gone for sure. Raises CholineError when a provider cannot be used."""
+        for meter in [self._meters.pop(label) for label in labels if label in self._meters]:
             meter.cancel()
-        machine = self._find(label)
-        provider = self._load(machine.provider)
-        await destroy(self.fleet, provider, machine)
-        return await confirm_gone(self.fleet, provider, machine)
+        machines = [self._find(label) for label in labels]
+        providers = {machine.provider: self._load(machine.provider) for machine in machines}
+        await asyncio.gather(*(destroy(self.fleet, providers[machine.provider], machine) for machine in machines))
+        return all([await confirm_gone(self.fleet, providers[one.provider], one) for one in machines])
 
     def close(self) -> None:
         """Let go; machines go on as their limits say."""
@@ -168,17 +177,17 @@ class Tenancy:
             meter.cancel()
         self.fleet.close()
 
-    async def _tick(self, line: WaitingLine, session: str) -> None:
+    async def _tick(self, line: WaitingLine, sessions: Sequence[str]) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            line.tick(await self.fleet.run(self._find_session_cost, session))
+            line.tick(await self.fleet.run(self._find_cost, sessions))
 
-    def _find_session_cost(self, session: str) -> float:
-        return add_up(self.fleet, session).spent.total
+    def _find_cost(self, sessions: Sequence[str]) -> float:
+        return sum(add_up(self.fleet, session).spent.total for session in sessions)
 
-    def _tell_left(self, session: str) -> str:
+    def _tell_left(self, sessions: Sequence[str]) -> str:
         """What is not known to be gone yet."""
-        left = [row for row in self.fleet.list_open() if row.session == session]
+        left = [row for row in self.fleet.list_open() if row.session in sessions]
         ending = ", ".join(self.fleet.describe_billing(left))
         return f"; still being ended: {ending}" if left else ""
 
@@ -266,6 +275,11 @@ class Tenancy:
             f"The provider {name} is not installed any more.", "Install it again, so that its machines can be ended.",
             self.fleet.describe_billing(),
         )  # fmt: skip
+
+
+def _tell_there(machines: Sequence[InstanceRow]) -> str:
+    what = f"{find_offer(machines[0]).gpus or 'the machine'} on {machines[0].provider}"
+    return f"{what} is there" if len(machines) == 1 else f"{len(machines)} machines ({what}) are there"
 
 
 async def _give_up(_label: str) -> bool:

@@ -52,7 +52,7 @@ def rent(fleet: Fleet, provider: MemoryProvider) -> InstanceRow:
         pass
 
     renter = Renter(fleet, [provider], agree, greet, lambda: None)
-    row = asyncio.run(renter.rent(Rent(Wish("RTX 3090", 4), Limits(2.0)), "s1", 1, lambda stage, text: None))
+    [row] = asyncio.run(renter.rent(Rent(Wish("RTX 3090", 4), Limits(2.0)), ["s1"], 1, lambda stage, text: None))
     return next(one for one in fleet.list_open() if one.id == row.id)
 
 

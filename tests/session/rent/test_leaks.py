@@ -65,7 +65,8 @@ def rent(fleet: Fleet, provider: MemoryProvider) -> str:
     """Try it once; what became of it in a word."""
     renter = Renter(fleet, [provider], agree, greet, lambda: None, no_pause)
     try:
-        return asyncio.run(renter.rent(make_rent(), "s1", 1, lambda stage, text: None)).handle
+        [row] = asyncio.run(renter.rent(make_rent(), ["s1"], 1, lambda stage, text: None))
+        return row.handle
     except NoMachine:
         return "none"
     except Crash:

@@ -32,7 +32,8 @@ class Desk:
     def rent(self, rent: Rent | None = None) -> InstanceRow:
         renter = Renter(self.fleet, [self.provider], self._agree, self._greet, lambda: None, self._pause)
         rent = rent or Rent(Wish("RTX 3090", 4), Limits(2.0))
-        return asyncio.run(renter.rent(rent, "s1", 1, lambda stage, text: self.told.append(stage)))
+        [row] = asyncio.run(renter.rent(rent, ["s1"], 1, lambda stage, text: self.told.append(stage)))
+        return row
 
     def reconcile(self) -> None:
         asyncio.run(reconcile(self.fleet, self.provider))
