@@ -20,7 +20,7 @@ from choline_jupyter.capture.foresight import Need
 from choline_jupyter.cli.files import choose_files, list_needs, send_files
 from choline_jupyter.cli.node_screen import NodeScreen
 from choline_jupyter.cli.script import agree_on_terminal, complete_for_script
-from choline_jupyter.errors import RequestError
+from choline_jupyter.errors import CholineError, RequestError
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.names import make_identifier
 from choline_jupyter.session.console import answer_on_terminal
@@ -31,7 +31,7 @@ from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.nodes.controller import Controller
 from choline_jupyter.session.nodes.crew import Crew
 from choline_jupyter.session.nodes.gathering import Gathering
-from choline_jupyter.session.nodes.purse import Purse, check_providers
+from choline_jupyter.session.nodes.purse import Purse, check_rent
 from choline_jupyter.session.option_reader import Values
 from choline_jupyter.session.project import find_project
 from choline_jupyter.session.rent.meter import render_money
@@ -65,6 +65,9 @@ def run_on_nodes(bridge: Bridge, request: ScriptRequest) -> int:
         with _hear_signals(bridge, controller):
             bridge.start(controller.serve())
             screen.write_all()
+    except CholineError as error:
+        error.still_billing = ()  # what costs money when all has been ended is another matter
+        raise
     finally:
         with _hear(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, act=_wait_for_the_end):
             bridge.call(controller.close())
@@ -73,6 +76,7 @@ def run_on_nodes(bridge: Bridge, request: ScriptRequest) -> int:
             for node in controller.crew.list_all() if purse is None else ():
                 bridge.engine.close_row(node.session.row)
     if controller.failure:
+        controller.failure.still_billing = ()
         raise controller.failure
     return controller.code
 
@@ -161,7 +165,7 @@ class _Launch:
         base = options.text("session") or f"{self._script.name} {self.job}"
         spec = make_spec(base, options, (str(self._script.absolute()), *self._words))
         if spec.rent:
-            check_providers(spec.rent)
+            check_rent(spec.rent)
             self.rent = spec.rent
         if spec.provider != "local" and spec.are_found:
             spec = complete_for_script(spec, self._code, self._needs)

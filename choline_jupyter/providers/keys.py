@@ -7,6 +7,8 @@ told from any other at the first contact (nothing protects it from its owner).
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,15 +40,30 @@ def find_own_key(keys: Path) -> str:
     public = keys / f"{IDENTITY}.pub"
     if not public.exists():
         keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = make_key()
-        _write(keys / IDENTITY, made.private)
-        _write(public, f"{made.public} choline\n")
+        _write_first(keys / IDENTITY, make_key().private)
+        new = _write_beside(public, f"{_find_public(keys / IDENTITY)} choline\n")
+        new.replace(public)
     return public.read_text().strip()
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all; two clients that are the first at once end with one of the two keys, each whole."""
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+def _find_public(private: Path) -> str:
+    from cryptography.hazmat.primitives import serialization
+
+    key = serialization.load_ssh_private_key(private.read_bytes(), None).public_key()
+    return key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+
+
+def _write_first(path: Path, text: str) -> None:
+    """Whole, and only where there is none: of several that are the first at once all go on with one key."""
+    new = _write_beside(path, text)
+    with suppress(FileExistsError):
+        os.link(new, path)
+    new.unlink()
+
+
+def _write_beside(path: Path, text: str) -> Path:
+    """A file of its own in the same folder, readable by its owner only."""
+    number, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)
+    with os.fdopen(number, "w") as file:
         file.write(text)
-    new.replace(path)
+    return Path(name)

@@ -69,6 +69,7 @@ class Crew:
 
         Raises HostError where there is nobody.
         """
+        self._check_wanted(lost)
         if self._purse:
             return await self._rent_another(lost, self._purse)
         while self._spare:
@@ -83,6 +84,7 @@ class Crew:
 
     async def renew(self, node: Node) -> Node:
         """Another session on a node's machine, which has lost the one that it had. Raises CholineError."""
+        self._check_wanted(node)
         if self._purse:
             return await self._rent_another(node, self._purse)
         return self._exchange(node, await self._open(node.place, self._specs[node]))
@@ -99,6 +101,11 @@ class Crew:
         self.nodes[self.nodes.index(old)] = new
         self.gone.append(old)
         return new
+
+    def _check_wanted(self, node: Node) -> None:
+        """Raise HostError for a node that was ended on purpose (`choline stop`, its lease, its budget): none takes its place."""
+        if node.stopped:
+            raise HostError(f"{self.name(node)} has ended its session: {node.stopped}.", _RESUME)
 
     async def _rent_another(self, lost: Node, purse: Purse) -> Node:
         """What was lost is ended if it is not gone yet: nothing is paid for twice."""

@@ -48,6 +48,7 @@ class Node:
         self.end: Facts | None = None  # of the attempt
         self.reply: Facts | None = None  # of the job: it is over
         self.death: CholineError | None = None
+        self.stopped = ""  # why the machine itself has ended the session: somebody wanted that, or its budget is spent
         self.files: dict[str, str] = {}  # parts of checkpoints that lie there, by path and SHA-256
         self._placed = self._places = 0
         self._listener, self._now, self._number = listener, now, 0
@@ -111,6 +112,7 @@ class Node:
         elif state == "done":
             self.reply = fact["reply"]
         elif is_end(event):
+            self.stopped = "" if self.session.has_ended else str(fact.get("stopped") or "")
             self.death = explain_death(fact)
         else:
             self._listener.show(self, event)

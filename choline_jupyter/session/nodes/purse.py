@@ -36,7 +36,7 @@ _TRIES = 3  # of ending several, each of which may come to its own end meanwhile
 
 
 class Spending(NamedTuple):
-    """USD that all machines have cost so far, and how many there were."""
+    """USD that all machines have cost so far, and how many came to be."""
 
     total: float
     machines: int
@@ -87,7 +87,7 @@ class Purse:
 
     def add_up(self) -> Spending:
         """What all of it has cost. Blocks."""
-        machines = self._list_machines()
+        machines = [machine for machine in self._list_machines() if machine.handle]
         return Spending(sum(self._fleet.find_cost(machine).total for machine in machines), len(machines))
 
     async def _end(self, machines: Sequence[InstanceRow]) -> bool:
@@ -162,8 +162,12 @@ def has_network(provider: Provider) -> bool:
     return MULTI_NODE in provider.capabilities
 
 
-def check_providers(rent: Rent) -> None:
-    """Raise RequestError where no provider that is asked for has machines that reach each other."""
+def check_rent(rent: Rent) -> None:
+    """Raise RequestError where no provider that is asked for has machines that reach each other, and for a policy that is
+    for a session alone.
+    """
+    if rent.on_loss not in (RESUME, STOP):
+        raise RequestError(f"--on-loss {rent.on_loss} does not go with --nodes.", f"There are {RESUME} and {STOP}.")
     suited = [one for one in load_rented(is_any=True) if has_network(one)]
     names = " or ".join(one.name for one in suited)
     instead = f"Use --provider {names}, or" if names else "Use"

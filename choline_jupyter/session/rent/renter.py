@@ -32,6 +32,7 @@ from choline_jupyter.session.rent.stock import TRIES, Stock, choose
 _FIRST_LOOK, _LAST_LOOK = 0.5, 5.0  # seconds between two looks at a machine that boots
 _FIRST_CONTACT = 900.0  # seconds beyond its boot that it waits for us before it ends itself
 _TOLERANCE = 1.02  # of the price at which it was offered
+_ANSWER = 10.0  # seconds for the answer to a create that nobody wants any more: only that tells what to end
 _PATIENCE = 5  # tries of a call that was throttled
 
 Tell = Callable[[str, str], None]  # stage, what is being done
@@ -82,6 +83,7 @@ class Renter:
     ) -> None:
         self._fleet, self._providers = fleet, providers
         self._agree, self._greet, self._watch, self._pause = agree, greet, watch, pause
+        self._answers: set[asyncio.Future[None]] = set()  # to creates that are on their way
 
     async def rent(self, rent: Rent, sessions: Sequence[str], epoch: int, tell: Tell) -> list[InstanceRow]:
         """A machine for each session that runs and has an address, or none at all; the budget is for all of them in equal
@@ -124,6 +126,8 @@ class Renter:
 
     async def _give_back(self, tasks: Sequence[asyncio.Future[InstanceRow]]) -> None:
         """One has not come, so nobody wants the others."""
+        if self._answers:
+            await asyncio.wait(list(self._answers), timeout=_ANSWER)
         for task in tasks:
             task.cancel()
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
@@ -207,8 +211,7 @@ class Renter:
     async def _boot(self, one: _Try, tell: Tell) -> InstanceRow:
         fleet, row = self._fleet, one.row
         await fleet.run(self._begin, one)
-        handle = await self._create(one)
-        await fleet.run(fleet.note, row, InstanceState.BOOTING, handle)
+        handle = await self._order(one)
         tell("booting", "booting")
         sighting = await self._wait(one, handle)
         await fleet.run(fleet.note_sighting, row, sighting)
@@ -226,6 +229,21 @@ class Renter:
         self._fleet.note(one.row, InstanceState.CREATING)
         self._fleet.ledger.money.note_rate(one.row.id, self._fleet.clock(), price.hour, disk)
 
+    async def _order(self, one: _Try) -> str:
+        """Its handle, noted; what was refused never was."""
+        answer = asyncio.get_running_loop().create_future()
+        self._answers.add(answer)
+        try:
+            handle = await self._create(one)
+            await self._fleet.run(self._fleet.note, one.row, InstanceState.BOOTING, handle)
+        except Refused:
+            await self._fleet.run(self._fleet.note, one.row, InstanceState.GONE)
+            raise
+        finally:
+            self._answers.remove(answer)
+            answer.set_result(None)
+        return handle
+
     async def _create(self, one: _Try) -> str:
         """Its handle. An answer that was lost is looked for by the label; a no of which we are sure is the end of it."""
         for delay in (1.0, 2.0, 4.0, 8.0, 0.0):
@@ -242,9 +260,10 @@ class Renter:
         raise _Next("it wants fewer calls")
 
     async def _look_for(self, one: _Try, failure: ProviderFailure) -> str:
-        for sighting in await one.provider.list_mine():
-            if sighting.label == one.row.label:
-                return sighting.handle
+        with suppress(Refused):  # of the listing, that is: nothing is known of the create
+            for sighting in await one.provider.list_mine():
+                if sighting.label == one.row.label:
+                    return sighting.handle
         raise _Next(str(failure)) from None
 
     async def _note_listed(self, one: _Try) -> None:
@@ -281,9 +300,9 @@ class Renter:
         against its host.
         """
         row = next((row for row in await self._fleet.run(self._fleet.list_open) if row.id == one.row.id), None)
-        if row and reason:
+        if reason:
             host = one.order.offer.host
-            await self._fleet.run(self._fleet.ledger.money.note_failure, row.provider, host, reason[:200])
+            await self._fleet.run(self._fleet.ledger.money.note_failure, one.row.provider, host, reason[:200])
         if row:
             await destroy(self._fleet, one.provider, row)
 

@@ -54,6 +54,18 @@ def test_end_of_the_terminal_ends_it_everywhere(isolation: Isolation) -> None:
     assert list_leftovers(isolation) == []
 
 
+def test_session_that_is_stopped_is_not_begun_anew(isolation: Isolation) -> None:
+    command = Command([*NODES, "--", "--wait", "never"], isolation)
+    command.wait_for("step 5")
+    listed = Command(["status"], isolation)
+    listed.finish()
+    [name] = [line.partition(" node 1")[0].strip() for line in listed.lines if " node 1" in line][:1]
+    Command(["stop", f"{name} node 1", "--yes"], isolation).finish()
+    assert command.finish() == 1
+    assert "node 1 (this machine) has ended its session: it was stopped." in "".join(command.lines)
+    assert list_leftovers(isolation) == []
+
+
 def test_command_that_is_killed_leaves_the_training_to_itself(isolation: Isolation) -> None:
     command = Command([*NODES, "--", "--steps", "8", "--wait", "go"], isolation)
     command.wait_for("step 5")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -61,11 +61,11 @@ def make_rent() -> Rent:
     return Rent(Wish("RTX 3090", 4), Limits(2.0, is_agreed=True))
 
 
-def rent(fleet: Fleet, provider: MemoryProvider) -> str:
-    """Try it once; what became of it in a word."""
+def rent(fleet: Fleet, provider: MemoryProvider, sessions: Sequence[str]) -> str:
+    """Try it once; what became of it in a word, or the machine of the last session."""
     renter = Renter(fleet, [provider], agree, greet, lambda: None, no_pause)
     try:
-        [row] = asyncio.run(renter.rent(make_rent(), ["s1"], 1, lambda stage, text: None))
+        [*_, row] = asyncio.run(renter.rent(make_rent(), sessions, 1, lambda stage, text: None))
         return row.handle
     except NoMachine:
         return "none"
@@ -73,7 +73,7 @@ def rent(fleet: Fleet, provider: MemoryProvider) -> str:
         return "crashed"
 
 
-def crash_while_renting(directory: Path, provider: MemoryProvider, at: int) -> str:
+def crash_while_renting(directory: Path, provider: MemoryProvider, at: int, sessions: Sequence[str] = ("s1",)) -> str:
     plug = Plug(at)
     provider.before = plug.step
     committing = Database.transaction
@@ -83,7 +83,7 @@ def crash_while_renting(directory: Path, provider: MemoryProvider, at: int) -> s
         return committing(database)
 
     with patch.object(Database, "transaction", transaction):
-        outcome = rent(Fleet(directory), provider)
+        outcome = rent(Fleet(directory), provider, sessions)
     provider.before = lambda call: None
     return outcome
 
@@ -106,6 +106,24 @@ def test_nothing_runs_unknown_whatever_happens_when(lag: int, memory_path: Path)
         expect_known(Fleet(directory), provider)
         expect_only(directory, provider, outcome)
     assert {"crashed", "rented"} <= outcomes
+
+
+@pytest.mark.parametrize("lag", LAGS)
+def test_of_two_that_belong_together_nothing_runs_unknown_either(lag: int, memory_path: Path) -> None:
+    outcomes = set()
+    answers = ((OK, OK), (OK, FAILED_CREATED), (LOST_CREATED, OK), (FAILED, FAILED, FAILED, OK))
+    for number, (at, told) in enumerate(itertools.product(range(1, 40, 2), answers)):
+        provider = MemoryProvider(told, lag)
+        directory = memory_path / str(number)
+        outcome = crash_while_renting(directory, provider, at, ("s1", "s2"))
+        outcomes.add(outcome if outcome in ("none", "crashed") else "rented")
+        expect_known(Fleet(directory), provider)
+        expect_only(directory, provider, outcome)
+        if outcome == "none":
+            assert not provider.alive
+        elif outcome != "crashed":
+            assert len(provider.alive) == 2
+    assert outcomes == {"crashed", "rented", "none"}
 
 
 def expect_known(fleet: Fleet, provider: MemoryProvider) -> None:

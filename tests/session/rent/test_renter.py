@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from choline_jupyter.errors import CholineError, RequestError
 from choline_jupyter.model.instance import InstanceRow, InstanceState
-from choline_jupyter.model.offer import Wish
+from choline_jupyter.model.offer import ANY_NETWORK, Wish
 from choline_jupyter.providers.failure import KeyRejected, ProviderFailure, Throttled, Unreadable
 from choline_jupyter.session.rent.fleet import Fleet
 from choline_jupyter.session.rent.limits import Limits
@@ -34,6 +35,11 @@ class Desk:
         rent = rent or Rent(Wish("RTX 3090", 4), Limits(2.0))
         [row] = asyncio.run(renter.rent(rent, ["s1"], 1, lambda stage, text: self.told.append(stage)))
         return row
+
+    def rent_two(self, rent: Rent | None = None) -> list[InstanceRow]:
+        renter = Renter(self.fleet, [self.provider], self._agree, self._greet, lambda: None, self._pause)
+        rent = rent or Rent(Wish("RTX 3090", 4), Limits(2.0))
+        return asyncio.run(renter.rent(rent, ["s1", "s2"], 1, lambda stage, text: self.told.append(text)))
 
     def reconcile(self) -> None:
         asyncio.run(reconcile(self.fleet, self.provider))
@@ -251,3 +257,76 @@ def test_a_machine_that_becomes_ready_while_it_is_listed_is_kept(desk: Desk) -> 
     desk.provider.before = lambda call: desk.fleet.note(row, InstanceState.READY) if call == "list" else None
     desk.reconcile()
     assert len(desk.provider.alive) == 1
+
+
+def test_two_are_asked_for_once_and_share_the_budget(desk: Desk) -> None:
+    rows = desk.rent_two()
+    assert desk.asked == ["Rent 2 machines, each 4x RTX 3090 on memory for 0.40 USD/h, at most 2.00 USD in all? [y/N] "]
+    assert [(row.session, row.budget) for row in rows] == [("s1", 1.0), ("s2", 1.0)]
+    assert ["offer-0" in row.offer for row in rows] == [True, False]
+    assert {row.state for row in desk.fleet.list_open()} == {InstanceState.READY}
+    assert "machine 2 of 2: booting" in desk.told
+
+
+def test_one_of_two_may_take_another_offer(desk: Desk) -> None:
+    desk.provider.answers = [REFUSED]
+    names = {json.loads(row.offer)["name"] for row in desk.rent_two()}
+    assert names in ({"offer-0", "offer-2"}, {"offer-1", "offer-2"})
+
+
+def test_where_one_of_two_does_not_come_the_other_is_ended(desk: Desk) -> None:
+    desk.provider.states["m2"] = InstanceState.DEAD
+    desk.provider.offers = desk.provider.offers[:2]
+    with pytest.raises(NoMachine, match="No machine came to run"):
+        desk.rent_two()
+    assert desk.provider.created == 2
+    assert not desk.provider.alive
+    assert not desk.fleet.list_open()
+
+
+def test_fewer_offers_than_machines_are_none(desk: Desk) -> None:
+    desk.provider.offers = desk.provider.offers[:1]
+    with pytest.raises(NoMachine, match="no 2 offers of machines"):
+        desk.rent_two()
+    assert not desk.asked
+
+
+def test_whoever_cancels_two_leaves_neither(desk: Desk) -> None:
+    renting: list[asyncio.Task[list[InstanceRow]]] = []
+
+    def cancel_at(call: str) -> None:
+        if call == "describe" and desk.provider.created == 2:
+            renting[0].cancel()
+
+    async def story() -> None:
+        renter = Renter(desk.fleet, [desk.provider], desk._agree, desk._greet, lambda: None, desk._pause)
+        rent = Rent(Wish("RTX 3090", 4), Limits(2.0))
+        renting.append(asyncio.create_task(renter.rent(rent, ["s1", "s2"], 1, lambda stage, text: None)))
+        with pytest.raises(asyncio.CancelledError):
+            await renting[0]
+
+    desk.provider.before = cancel_at
+    asyncio.run(story())
+    assert desk.provider.created == 2
+    assert not desk.provider.alive
+    for _ in range(2):
+        desk.reconcile()
+    assert not desk.fleet.list_open()
+
+
+def test_what_was_refused_never_was(desk: Desk) -> None:
+    desk.provider.answers = [REFUSED]
+    row = desk.rent()
+    [other] = [one for one in desk.fleet.ledger.list_instances() if one.id != row.id]
+    assert other.state is InstanceState.GONE
+    desk.now += 3600
+    assert desk.fleet.find_cost(other).total == pytest.approx(0.0, abs=1e-6)
+
+
+def test_two_in_one_network_are_taken_where_they_cost_least_together(desk: Desk) -> None:
+    places = ("attic", "cellar", "cellar")
+    desk.provider.offers = [
+        dataclasses.replace(offer, network=place) for offer, place in zip(desk.provider.offers, places, strict=True)
+    ]
+    rows = desk.rent_two(Rent(Wish("RTX 3090", 4, network=ANY_NETWORK), Limits(2.0)))
+    assert [json.loads(row.offer)["network"] for row in rows] == ["cellar", "cellar"]
