@@ -148,7 +148,10 @@ TABLE = Table(
         Option("isolated", Kind.FLAG, "on this machine, without its files: only what goes along is there", _PLACE),
         Option("ranks", Kind.COUNT, "run on this many kernels at once, as the ranks of one process group", _RUN),
         Option(
-            "nodes", Kind.COUNT, "run on this many machines; --host names them, more than these are spare", (SCRIPT,)
+            "nodes",
+            Kind.COUNT,
+            "run on this many machines; --host names them (more are spare), or --gpu rents them",
+            (SCRIPT,),
         ),
         Option("on", Kind.RANKS, "run on these ranks only", (CELL,)),
         Option("sweep", Kind.GRID, "run the cell once for each value of a name, and of each combination", (CELL,)),

@@ -46,7 +46,7 @@ class Crew:
         self._first, self._spare = list(specs[:count]), list(specs[count:])
         self._opened = 0
         self.nodes: list[Node] = []
-        self.gone: list[Node] = []  # they take part no more
+        self._all: list[Node] = []  # that there ever were
         self._specs: dict[Node, SessionSpec] = {}
 
     async def open(self) -> None:
@@ -57,12 +57,10 @@ class Crew:
         else:
             opening = [self._open(place, spec) for place, spec in enumerate(self._first)]
         found = await asyncio.gather(*opening, return_exceptions=True)
-        self.nodes = [one for one in found if isinstance(one, Node)]
         for one in found:
             if isinstance(one, BaseException):
-                self.gone += self.nodes
-                self.nodes = []
                 raise one
+        self.nodes = [one for one in found if isinstance(one, Node)]
 
     async def replace(self, lost: Node) -> Node:
         """Who takes a lost node's place: a spare machine, another rented one, or the same, which may still have to come back.
@@ -91,7 +89,7 @@ class Crew:
 
     def list_all(self) -> list[Node]:
         """Every node that there was."""
-        return [*self.nodes, *self.gone]
+        return self._all
 
     def name(self, node: Node) -> str:
         """For messages."""
@@ -99,7 +97,6 @@ class Crew:
 
     def _exchange(self, old: Node, new: Node) -> Node:
         self.nodes[self.nodes.index(old)] = new
-        self.gone.append(old)
         return new
 
     def _check_wanted(self, node: Node) -> None:
@@ -138,5 +135,6 @@ class Crew:
                 await session.stop()
             raise
         node = Node(place, session, job, self._listener, asyncio.get_running_loop().time)
+        self._all.append(node)
         self._specs[node] = spec
         return node

@@ -146,14 +146,20 @@ class Purse:
         return find_hourly(self._fleet.ledger.money.list_periods(machine.id))
 
     def _share_out(self, sessions: set[str]) -> None:
-        """What is left is divided so that it lasts equally long on all new machines; they have not been told yet."""
+        """Have all new machines end at the same time, when what is left for them is spent; they have not been told yet.
+
+        None is allowed more than it was ordered with: its watchdog knows of that.
+        """
         machines = self._list_machines()
         new = [one for one in machines if one.session in sessions and one.state.is_open]
         spent = {one.id: self._fleet.find_cost(one).total for one in new}
-        rates = {one.id: self._find_hourly(one) or 1e-9 for one in new}
+        rates = {one.id: self._find_hourly(one) for one in new}
+        if not all(rates.values()):
+            return
         left = self.budget - sum(self._find_claim(one) for one in machines if one not in new) - sum(spent.values())
+        hours = [left / sum(rates.values()), *((one.budget - spent[one.id]) / rates[one.id] for one in new)]
         for one in new:
-            share = spent[one.id] + max(0.0, left) * rates[one.id] / sum(rates.values())
+            share = spent[one.id] + max(0.0, min(hours)) * rates[one.id]
             self._fleet.ledger.limit_instance(one.id, share, one.lease, one.hold, one.deadline_at)
 
 

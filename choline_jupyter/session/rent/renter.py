@@ -86,8 +86,8 @@ class Renter:
         self._answers: set[asyncio.Future[None]] = set()  # to creates that are on their way
 
     async def rent(self, rent: Rent, sessions: Sequence[str], epoch: int, tell: Tell) -> list[InstanceRow]:
-        """A machine for each session that runs and has an address, or none at all; the budget is for all of them in equal
-        parts. Raises RequestError, NoMachine, what the user's interrupt raises.
+        """A machine for each session that runs and has an address, or none at all; the budget is for all of them, divided so
+        that it lasts equally long. Raises RequestError, NoMachine, what the user's interrupt raises.
         """
         tell("offers", "looking for offers")
         found = await self.find_offers(rent)
@@ -96,12 +96,14 @@ class Renter:
         if not chosen:
             raise NoMachine(_tell_lack(count), _advise(rent, found.notes), self._fleet.describe_billing())
         await self._get_consent(rent, chosen[0], count)
-        each = replace(rent, limits=replace(rent.limits, budget=rent.limits.budget / count))
         stock = Stock(chosen)
-        tellers = [_number(tell, number, count) for number in range(1, count + 1)]
+        firsts = [stock.take([]) or chosen[0] for _ in sessions]
+        rents = _divide(rent, [one.offer.price.find_hourly(_find_disk(rent)) for one in firsts])
         tasks = [
-            asyncio.ensure_future(self._rent_one(each, stock, session, epoch, teller))
-            for session, teller in zip(sessions, tellers, strict=True)
+            asyncio.ensure_future(
+                self._rent_one(rents[place], firsts[place], stock, session, epoch, _number(tell, place, count))
+            )
+            for place, session in enumerate(sessions)
         ]
         try:
             return list(await asyncio.gather(*tasks))
@@ -109,16 +111,19 @@ class Renter:
             await asyncio.shield(asyncio.ensure_future(self._give_back(tasks)))
             raise
 
-    async def _rent_one(self, rent: Rent, stock: Stock, session: str, epoch: int, tell: Tell) -> InstanceRow:
+    async def _rent_one(
+        self, rent: Rent, first: Ranked, stock: Stock, session: str, epoch: int, tell: Tell
+    ) -> InstanceRow:
         reasons: list[str] = []
-        tried: list[Ranked] = []
-        while len(tried) < TRIES and (ranked := stock.take(tried)):
+        tried, ranked = [first], first  # type: list[Ranked], Ranked | None
+        while ranked:
             tell("renting", f"renting {ranked.offer.gpus or ranked.offer.name} from {ranked.offer.provider}")
             try:
                 return await self._try(rent, ranked, session, epoch, tell)
             except _Next as failure:
                 reasons.append(f"{ranked.offer.provider} {ranked.offer.name}: {failure}")
                 tell("offers", f"offer {len(reasons)} came to nothing ({failure}); trying the next")
+            ranked = stock.take(tried) if len(tried) < TRIES else None
         still = self._fleet.describe_billing()
         raise NoMachine(
             f"No machine came to run ({'; '.join(reasons)}).", "Run it again, or ask for another GPU.", still
@@ -193,7 +198,7 @@ class Renter:
         self._fleet.set_clock()
         offer, limits, now = ranked.offer, rent.limits, self._fleet.clock()
         host, public = make_key(), find_own_key(self._fleet.keys)
-        disk = max(rent.plan.disk, GIB)
+        disk = _find_disk(rent)
         row = InstanceRow(
             make_identifier("i"), provider.name, self._fleet.make_label(), session, offer.to_json(), created_at=now,
             epoch=epoch, host_key=host.public, budget=limits.budget, deadline_at=now + limits.deadline,
@@ -331,9 +336,20 @@ def _make_startup(provider: Provider, host: KeyPair, public: str, seconds: float
     return make_startup(host.private, public, watchdog, provider.user)
 
 
-def _number(tell: Tell, number: int, count: int) -> Tell:
+def _find_disk(rent: Rent) -> int:
+    return max(rent.plan.disk, GIB)
+
+
+def _divide(rent: Rent, rates: Sequence[float]) -> list[Rent]:
+    """The same rent for each of several machines, with its part of the budget by what it costs per hour."""
+    weights = rates if all(rates) else [1.0] * len(rates)
+    shares = [rent.limits.budget * weight / sum(weights) for weight in weights]
+    return [replace(rent, limits=replace(rent.limits, budget=share)) for share in shares]
+
+
+def _number(tell: Tell, place: int, count: int) -> Tell:
     """What is told of one of several."""
-    return tell if count == 1 else lambda stage, text: tell(stage, f"machine {number} of {count}: {text}")
+    return tell if count == 1 else lambda stage, text: tell(stage, f"machine {place + 1} of {count}: {text}")
 
 
 def _tell_lack(count: int) -> str:
