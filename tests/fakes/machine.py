@@ -1,6 +1,6 @@
 """A machine that a fake cloud rents out: an sshd in pid and mount namespaces of its own, on a port of the loopback.
 
-It is what a container of a marketplace is: root's home, /etc/ssh, /run, /tmp and /var/tmp are its own and empty; the rest
+It is what a container of a marketplace is: root's home, /etc/ssh, /run and /var/tmp are its own and empty; the rest
 of the file system and the network are this machine's. `startup` runs beside sshd, as `onstart` and cloud-init do. When it
 is ended, every process in it is, with SIGKILL, as when a host pulls the plug.
 """

@@ -227,9 +227,11 @@ class RunPodCloud(Cloud):
 
 
 def write_startup(arguments: str) -> str:
-    """The start command as the container's first process runs it, with the image's own /start.sh in /run."""
+    """The start command as the container's first process runs it, with the image's own /start.sh, and /tmp, which machines of
+    the fake have in common, in /run.
+    """
     start = f"#!/bin/bash\n{_IMAGE_SSH}\n"
-    words = shlex.split(arguments.replace("/start.sh", "/run/start.sh"))
+    words = shlex.split(arguments.replace("/start.sh", "/run/start.sh").replace("/tmp/", "/run/"))
     prepare = f"printf %s {shlex.quote(start)} > /run/start.sh; chmod 755 /run/start.sh\n"
     return f"{_IMAGE_START}{prepare}exec {shlex.join(words) if words else '/run/start.sh'}\n"
 

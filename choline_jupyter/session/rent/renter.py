@@ -135,8 +135,10 @@ class Renter:
             await asyncio.wait(list(self._answers), timeout=_ANSWER)
         for task in tasks:
             task.cancel()
-        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(outcome, InstanceRow):
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        alive = {row.id for row in await self._fleet.run(self._fleet.list_open)}
+        for outcome in outcomes:
+            if isinstance(outcome, InstanceRow) and outcome.id in alive:
                 provider = next(one for one in self._providers if one.name == outcome.provider)
                 await destroy(self._fleet, provider, outcome)
                 await confirm_gone(self._fleet, provider, outcome)

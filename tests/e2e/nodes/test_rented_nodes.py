@@ -128,3 +128,15 @@ def test_interrupt_while_a_lost_machine_is_replaced(isolation: Isolation, real: 
     assert "3 rented machines" in command.lines[-1]
     assert command.lines[-1].endswith("All are gone.\n")
     assert not real.list_alive()
+
+
+@pytest.mark.kernel_feature
+def test_they_end_by_themselves_when_client_and_keeper_are_killed(isolation: Isolation, real: RunPodCloud) -> None:
+    (isolation.folder / "on.py").write_text(ON)
+    command = Command(["on.py", *LINE, "--yes", "--deadline", "12s"], isolation)
+    wait_until(lambda: len(real.rentals) == 2)
+    command.signal(signal.SIGKILL)
+    for process in isolation.find_processes():
+        process.kill()
+    command.finish()
+    wait_until(lambda: not real.list_alive())

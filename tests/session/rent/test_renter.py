@@ -287,6 +287,23 @@ def test_where_one_of_two_does_not_come_the_other_is_ended(desk: Desk) -> None:
     assert not desk.fleet.list_open()
 
 
+def test_one_that_has_ended_while_the_other_was_waited_for_is_no_trouble(desk: Desk) -> None:
+    """The second never comes, and until that is known the first has come to its deadline."""
+    desk.provider.states["m2"] = InstanceState.BOOTING
+    desk.provider.offers = desk.provider.offers[:2]
+    pausing = desk._pause
+
+    async def pause(seconds: float) -> None:
+        await pausing(seconds)
+        if desk.now > 1_000_000 + 60:
+            await reconcile(desk.fleet, desk.provider)
+
+    desk._pause = pause  # type: ignore[method-assign]
+    with pytest.raises(NoMachine, match="did not run within"):
+        desk.rent_two(Rent(Wish("RTX 3090", 4), Limits(2.0, deadline=60.0)))
+    assert not desk.provider.alive
+
+
 def test_fewer_offers_than_machines_are_none(desk: Desk) -> None:
     desk.provider.offers = desk.provider.offers[:1]
     with pytest.raises(NoMachine, match="no 2 offers of machines"):
