@@ -154,7 +154,7 @@ class Purse:
         new = [one for one in machines if one.session in sessions and one.state.is_open]
         spent = {one.id: self._fleet.find_cost(one).total for one in new}
         rates = {one.id: self._find_hourly(one) for one in new}
-        if not all(rates.values()):
+        if not new or not all(rates.values()):
             return
         left = self.budget - sum(self._find_claim(one) for one in machines if one not in new) - sum(spent.values())
         hours = [left / sum(rates.values()), *((one.budget - spent[one.id]) / rates[one.id] for one in new)]
