@@ -328,11 +328,12 @@ class HostedSession:
             if job in over:
                 self._jobs.remove(job)
             else:
-                self._tell_stopped(job, reason)
+                self._tell_stopped(job, reason, is_loss=True)
 
-    def _tell_stopped(self, job: str, reason: str) -> None:
+    def _tell_stopped(self, job: str, reason: str, is_loss: bool = False) -> None:
+        """A loss is what nobody has wanted: another machine, or this one again, may go on."""
         self._close(job)
-        self.tell({"state": "died", "stopped": reason, **self._find_end()}, job)
+        self.tell({"state": "died", "stopped": reason, "loss": is_loss, **self._find_end()}, job)
 
     def _tell_end(self, reason: str) -> None:
         self.tell({"state": "ended", "reason": reason, **self._find_end()})

@@ -112,7 +112,8 @@ class Node:
         elif state == "done":
             self.reply = fact["reply"]
         elif is_end(event):
-            self.stopped = "" if self.session.has_ended else str(fact.get("stopped") or "")
+            is_loss = self.session.has_ended or fact.get("loss")  # the former: nobody there has said so
+            self.stopped = "" if is_loss else str(fact.get("stopped") or "")
             self.death = explain_death(fact)
         else:
             self._listener.show(self, event)
