@@ -76,7 +76,7 @@ async def start_session(engine: Engine, starts: Starts, start: Start) -> None:
     """Return when the session is there; raises CholineError, and nothing that it has rented is kept then."""
     spec = read_spec(start)
     engine.tenancy.make_line = lambda: RecordedLine(starts, start)
-    row = await engine.rent(spec, start.id)
+    [row] = await engine.rent([spec], [start.id])
     try:
         starts.save(dataclasses.replace(start, stage="opening", text="opening the session"))
         session = await engine.settle(row, spec, None)
