@@ -73,7 +73,7 @@ class Cloud:
         self.boot_looks = 2  # looks until a rental runs
         self.destroy_looks = 0  # listings that still have a destroyed rental
         self.offset = 0.0
-        self.hidden: Path | None = None  # a folder of the user's that its machines do not have
+        self.hidden: list[Path] = []  # folders of the user that its machines do not share
         self.lock = threading.RLock()
         self.routes: list[tuple[str, re.Pattern[str], str, Callable[..., Answer]]] = []
         self.ended = threading.Event()  # something has ended

@@ -1,12 +1,13 @@
 """A machine that a fake cloud rents out: an sshd in pid and mount namespaces of its own, on a port of the loopback.
 
-It is what a container of a marketplace is: root's home, /etc/ssh, /run and /var/tmp are its own and empty; the rest
-of the file system and the network are this machine's. `startup` runs beside sshd, as `onstart` and cloud-init do. When it
+It is what a container of a marketplace is: root's home, /etc/ssh, /run, /var/tmp and what is `hidden` are its own and empty; the
+rest of the file system and the network are this machine's. `startup` runs beside sshd, as `onstart` and cloud-init do. When it
 is ended, every process in it is, with SIGKILL, as when a host pulls the plug.
 """
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,7 +46,7 @@ mount --bind {folder}/passwd /etc/passwd
 mount --bind {folder}/ssh /etc/ssh
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=1777 tmpfs /var/tmp
-if [ -n "{hidden}" ]; then mount -t tmpfs tmpfs {hidden}; fi
+{hide}
 mkdir -p /run/sshd
 rm -f /etc/ssh/ssh_host_ed25519_key*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
@@ -59,8 +60,8 @@ exec /usr/sbin/sshd -D -e -f {folder}/sshd_config
 class Machine:
     """Owns the processes of one machine. `environment` is what its first process has; ended by `end`.
 
-    Its image has this Python with its packages; one that `is_bare` has what this system brought. It does not have the user's
-    folder `hidden`, which would else be there, as on a network file system.
+    Its image has this Python with its packages; one that `is_bare` has what this system brought. Of the folders that are
+    `hidden` it has the names only.
     """
 
     def __init__(
@@ -70,15 +71,16 @@ class Machine:
         authorized: str = "",
         *,
         is_bare: bool = False,
-        hidden: Path | None = None,
+        hidden: Sequence[Path] = (),
     ) -> None:
-        self.folder, self._hidden = Path(tempfile.mkdtemp(prefix="chm-")), hidden
+        self.folder = Path(tempfile.mkdtemp(prefix="chm-"))
         for name in ("home", "home/.ssh", "ssh"):
             (self.folder / name).mkdir(mode=0o700)
         if authorized:
             (self.folder / "home/.ssh/authorized_keys").write_text(authorized + "\n")
         (self.folder / "startup").write_text(startup)
         (self.folder / "passwd").write_text(write_passwd(self.folder / "home"))
+        self._hidden = hidden
         path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         path = path if is_bare else f"{Path(sys.executable).parent}:{path}"
         for _ in range(_TRIES):
@@ -127,7 +129,8 @@ class Machine:
 
     def _boot(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
-        script = _BOOT.format(folder=self.folder, hidden=self._hidden or "")
+        hide = "\n".join(f"mount -t tmpfs tmpfs {shlex.quote(str(folder))}" for folder in self._hidden)
+        script = _BOOT.format(folder=self.folder, hide=hide)
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [*enter, "sh", "-c", script],

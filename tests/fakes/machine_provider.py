@@ -5,6 +5,8 @@ A machine ends itself by a file that it makes in its home, as one of a marketpla
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from choline_jupyter.model.instance import InstanceState
@@ -51,11 +53,14 @@ class MachineProvider(MemoryProvider):
         super().__init__(answers, lag, offers)
         self.machines: dict[str, Machine] = {}
         self.is_bare = False
+        self.hidden: list[Path] = []  # folders of the user that its machines do not share
         self.impostors: set[str] = set()  # handles at whose address somebody else answers, with a host key of their own
 
     async def create(self, order: Order) -> str:
         handle = await super().create(order)
-        self.machines[handle] = Machine("" if handle in self.impostors else order.startup, is_bare=self.is_bare)
+        self.machines[handle] = Machine(
+            "" if handle in self.impostors else order.startup, is_bare=self.is_bare, hidden=self.hidden
+        )
         self.before("booted")
         return handle
 

@@ -44,7 +44,7 @@ def real(isolation: Isolation) -> Iterator[RunPodCloud]:
     if os.geteuid() != 0:
         pytest.skip("needs a kernel feature: mount and pid namespaces, which only root has here")
     made = RunPodCloud(has_machines=True)
-    made.hidden = isolation.folder
+    made.hidden = [isolation.folder]
     yield from open_cloud(isolation, made)
 
 
