@@ -70,6 +70,7 @@ class ScriptHost:
         self._script: Optional[subprocess.Popen[bytes]] = None
         self._end = -1
         self._job, self._attempt, self._answered = "", 0, 0
+        self._lines: dict[int, dict[str, Any]] = {}  # typed, and not read yet
         self._is_done = False
         self._workspace = find_workspace(order)
         size = int(order.get("ranks") or 1)
@@ -137,7 +138,8 @@ class ScriptHost:
         elif frame.type is Type.COMM and self._node:
             self._obey(self._node, frame)
         elif frame.type is Type.INPUT:
-            self._type(frame.header)
+            self._lines[int(frame.header["seq"])] = frame.header
+            self._type()
         elif frame.type is Type.INTERRUPT and self._script:
             os.killpg(self._script.pid, signal.SIGINT)
         elif frame.type is Type.STATUS and self._supervisor:
@@ -213,6 +215,7 @@ class ScriptHost:
             return
         self._end = os.pidfd_open(self._script.pid)
         self._usage.begin({**os.environ, MARK: environment[MARK]})
+        self._type()
 
     def _unpack(self, frame: Frame) -> None:
         """Put the files in place that came with the script."""
@@ -233,18 +236,21 @@ class ScriptHost:
                 self._append("stderr", "choline: %s\n" % sentence)
             tell_unplaced(self._workspace, self._journal, self._job, self._attempt)
 
-    def _type(self, header: dict[str, Any]) -> None:
-        """A line for the script's standard input, or its end; one that comes again after a cut is not typed twice."""
-        if not self._script or not self._script.stdin or header["seq"] <= self._answered:
-            return
-        self._answered = header["seq"]
-        try:
-            self._script.stdin.write(header["value"].encode())
-            self._script.stdin.flush()
-            if header.get("eof"):
-                self._script.stdin.close()
-        except (OSError, ValueError):
-            pass  # it reads no more
+    def _type(self) -> None:
+        """Lines for the script's standard input, and its end, in their order; one that comes again after a cut is not typed
+        twice, and one that comes before the script has begun waits for it.
+        """
+        self._lines = {number: line for number, line in self._lines.items() if number > self._answered}
+        while self._script and self._script.stdin and self._answered + 1 in self._lines:
+            self._answered += 1
+            header = self._lines.pop(self._answered)
+            try:
+                self._script.stdin.write(header["value"].encode())
+                self._script.stdin.flush()
+                if header.get("eof"):
+                    self._script.stdin.close()
+            except (OSError, ValueError):
+                pass  # it reads no more
 
     def _take_output(self, grown: list[Path]) -> None:
         for path in grown:

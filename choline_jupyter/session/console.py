@@ -65,6 +65,7 @@ class Console:
 
     def pass_input(self) -> None:
         """Have what is typed here (or piped in) go to the script, until it ends."""
+        self._session.typed.is_open = True
         threading.Thread(target=self._pass_lines, name="choline-stdin", daemon=True).start()
 
     def _pass_lines(self) -> None:

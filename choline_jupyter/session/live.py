@@ -35,6 +35,7 @@ from choline_jupyter.session.opening import make_opening
 from choline_jupyter.session.past import Past
 from choline_jupyter.session.provision import provide_to
 from choline_jupyter.session.sent_jobs import SentJobs
+from choline_jupyter.session.typed_text import TypedText
 from choline_jupyter.wire.frame import Type
 from choline_jupyter.wire.mask import Mask
 
@@ -76,6 +77,7 @@ class LiveSession:
         self._provision: asyncio.Task[None] | None = None
         self.cargo: Cargo = ((), ())  # names that go with the next job
         self.sent = SentJobs(store.directory, row.id)
+        self.typed = TypedText()  # into its script
         self.replays: dict[str, str] = {}  # jobs that make the names of earlier ones anew, by which
         self.past = Past(lambda sentence: self.files.note(sentence))  # noqa: PLW0108 - `files` are made when needed
         self.stop_recovery: Callable[[], object] | None = None  # while its machine is lost and it is to go on elsewhere
@@ -195,7 +197,7 @@ class LiveSession:
 
     def type_text(self, number: int, text: str, is_end: bool) -> None:
         """Text for a script's standard input; `number` counts from 1."""
-        self._tell(Type.INPUT, {"seq": number, "value": text, "eof": is_end})
+        self._tell(Type.INPUT, self.typed.add(number, text, is_end))
 
     def interrupt(self, job: str = "") -> None:
         """Interrupt a job, the running one when none is named; or, while its machine is lost, that it goes on elsewhere."""

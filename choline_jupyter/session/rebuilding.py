@@ -142,8 +142,15 @@ class _Rebuilding:
         left = f"; what {self._left} other cells had made is gone" if self._left else ""
         header["continued"] = f"{tell}{_describe(one.resumed)}{left}"
         job = dataclasses.replace(one.job, attempt=one.job.attempt + 1, state=JobState.RUNNING)
-        self._bridge.post(self._session.run, job, kept.code, header, body)
+        self._bridge.post(self._begin, job, kept.code, header, body)
         return []
+
+    def _begin(self, job: JobRow, code: str, header: dict[str, Any], body: bytes) -> None:
+        """In the loop, in one go: what is typed from now on comes behind what was typed before."""
+        session = self._session
+        session.run(job, code, header, body)
+        for line in session.typed.list() if session.spec and session.spec.command else ():
+            session.connection.ask(Type.INPUT, {"session": session.row.id, **line})
 
     def _pack(self, kept: SentJob, files: Sequence[str]) -> tuple[dict[str, Any], bytes]:
         """What goes with a job: its names, and the files that are not over there."""

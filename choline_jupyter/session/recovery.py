@@ -110,7 +110,8 @@ class Recovery:
     async def _replace(self, row: SessionRow, way: Way, session: LiveSession | None) -> None:
         engine = self._engine
         fleet = engine.tenancy.fleet
-        why = await fleet.run(check_jobs, engine.directory, row.id, way.jobs, session.secrets if session else {})
+        why = session.typed.lacks if session else ""
+        why = why or await fleet.run(check_jobs, engine.directory, row.id, way.jobs, session.secrets if session else {})
         if why:
             raise SessionEnded(f"{why}.", "Run it again.")
         told = await fleet.run(_tell_loss, fleet, way.lost)

@@ -90,3 +90,55 @@ def test_a_script_of_two_ranks_goes_on_from_its_own_checkpoint(
     assert "from state.pt" in told
     assert "The machine is gone" in told
     assert not tenant.provider.alive
+
+
+def keep(client: EngineClient) -> Callable[[], object]:
+    """Have a keeper at work, with no notebook that it would have to wait for; gives how it ends."""
+    client.engine.tenancy.watch = lambda: None
+    client.engine.tenancy.period = 0.5
+    keeper = Keeper(client.engine)
+    keeper.grace = 0.0
+    return asyncio.run_coroutine_threadsafe(keeper.serve(), client._loop).cancel
+
+
+def test_a_detached_script_goes_on_while_nobody_is_there(tenant: Tenant, typist: Typist, home: Isolation) -> None:
+    """The keeper has it go on, with all its ranks, and ends the machine behind it."""
+    typist.type(f"{LINE.format(ranks=2)} --detach")
+    assert typist.finish() == 0
+    typist.wait_for("step 3")
+    wait_for_file(home.folder, "checkpoints/*/*.json")
+    tenant.client.close()
+    keeping = EngineClient()
+    later = Typist(keeping)
+    end = keep(keeping)
+    keeping.call(tenant.provider.destroy("m1"))
+    wait_until(lambda: later.job.state is JobState.DONE)
+    check_goes_on(later.read(), ranks=2)
+    assert later.job.attempt == 2
+    wait_until(lambda: not tenant.provider.alive)
+    end()
+    keeping.close()
+
+
+READ = """
+import os, sys, time
+print("hello", sys.stdin.readline().strip(), flush=True)
+rest = sys.stdin.read()
+is_first = not os.path.exists("begun")
+open("begun", "w").write("yes")
+while is_first:
+    time.sleep(0.01)
+print("and", rest.strip(), flush=True)
+"""
+
+
+def test_what_was_typed_is_typed_again(
+    tenant: Tenant, typist: Typist, home: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home.folder / "train.py").write_text(READ)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Ada\nGrace\n"))
+    typist.type(f"{LINE.format(ranks=1)} --checkpoint begun")
+    wait_for_file(home.folder, "checkpoints/*/*.json")
+    tenant.client.call(tenant.provider.destroy("m1"))
+    assert typist.finish() == 0
+    assert typist.read() == "hello Ada\nhello Ada\nand Grace\n"
