@@ -173,6 +173,8 @@ class Engine:
     async def close(self) -> None:
         """Let go of every channel; sessions and jobs go on."""
         self.tenancy.close()
+        for session in self.sessions.values():
+            await session.let_go()
         for forward in self._forwards.values():
             await forward.close()
         for connection in self._connections.values():

@@ -3,7 +3,8 @@
 Started by the first `--detach` or rent and by the Jupyter server for jobs that last (`session.keeping`), elected by a
 file lock, gone when nothing is open; nobody needs to start or know it. Promises: the events of a job arrive in the event
 store while its notebook is closed or its kernel dead, and a job's end is noted; a rented machine is ended when its time is
-over, also if it does not do so by itself; a job whose machine was lost goes on on another one.
+over, also if it does not do so by itself, and behind a script that nobody waits for; a job whose machine was lost goes on on
+another one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from choline_jupyter.errors import CholineError
 from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.ledger.location import find_data_directory
 from choline_jupyter.model.session import SessionState
+from choline_jupyter.session.departures import Departures
 from choline_jupyter.session.engine import Engine
 from choline_jupyter.session.keeping import LOCK
 from choline_jupyter.session.orphans import find_orphans
@@ -37,6 +39,7 @@ class Keeper:
         self._engine = engine
         self._followed: set[str] = set()
         self._caretaker = Caretaker(engine.tenancy.fleet, engine.store)
+        self._departures = Departures(engine)
         self._lost: dict[str, float] = {}  # sessions whose machine is lost, since when that is known here
         self._recoveries: dict[str, asyncio.Task[bool]] = {}
         self.grace = _GRACE
@@ -50,6 +53,7 @@ class Keeper:
             others = {job.session for job in jobs} - detached - self._followed
             for session in (detached - self._followed) | await self._find_orphans(others):
                 await self._follow(session)
+            await self._departures.look(self._followed)
             self._caretaker.doubt(await self._list_silent({job.session for job in jobs}))
             await asyncio.sleep(_ROUND)
         await self._finish()

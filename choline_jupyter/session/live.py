@@ -220,6 +220,12 @@ class LiveSession:
         while self._fetches:
             await asyncio.wait(self._fetches)
 
+    async def let_go(self) -> None:
+        """Bring nothing home any more, so that another process may."""
+        for fetch in self._fetches:
+            fetch.cancel()
+        await self.finish_fetches()
+
     async def stop(self) -> None:
         """End the session, when its files are home; returns when all its processes are gone. Raises HostError."""
         await self.finish_fetches()
@@ -374,12 +380,9 @@ class LiveSession:
         series = Series(self.row.id, self.row.epoch, SUPERVISOR_RANK)
         seq = self._follower.find_ends().get(SUPERVISOR_RANK, 0) if self._follower else 0
         content = json.dumps({"state": "died", "stopped": reason}).encode()
-        for job in [row for row in self.jobs.list_open() if not self._is_on_its_way(row.id)]:
+        coming = {job for job, run in self._runs.items() if not run.done()}  # the agent has not said yet if it takes them
+        for job in [row for row in self.jobs.list_open() if row.id not in coming]:
             self._take(Event(series, seq, Kind.STATE, job.id, job.attempt, time.time(), content=content), 0)
-
-    def _is_on_its_way(self, job: str) -> bool:
-        """Whether the agent has not said yet if it takes the job."""
-        return job in self._runs and not self._runs[job].done()
 
     def _credit(self, rank: int, count: int) -> None:
         self.connection.send(Type.CREDIT, {"session": self.row.id, "rank": rank, "bytes": count})

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from choline_jupyter.cli import command
-from choline_jupyter.model.event import Kind
 from choline_jupyter.model.job import JobState
-from choline_jupyter.session.keeper import Keeper
 from tests.e2e.kernels.isolation import Isolation
-from tests.e2e.losses.agent_processes import wait_until
-from tests.e2e.losses.engine_client import EngineClient
 from tests.e2e.rent.tenant import Tenant
-from tests.e2e.rent.typist import Typist, wait_for_file
+from tests.e2e.rent.typist import Typist, keep, wait_for_file, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -92,15 +85,6 @@ def test_a_script_of_two_ranks_goes_on_from_its_own_checkpoint(
     assert not tenant.provider.alive
 
 
-def keep(client: EngineClient) -> Callable[[], object]:
-    """Have a keeper at work, with no notebook that it would have to wait for; gives how it ends."""
-    client.engine.tenancy.watch = lambda: None
-    client.engine.tenancy.period = 0.5
-    keeper = Keeper(client.engine)
-    keeper.grace = 0.0
-    return asyncio.run_coroutine_threadsafe(keeper.serve(), client._loop).cancel
-
-
 def test_a_detached_script_goes_on_while_nobody_is_there(tenant: Tenant, typist: Typist, home: Isolation) -> None:
     """The keeper has it go on, with all its ranks, and ends the machine behind it."""
     typist.type(f"{LINE.format(ranks=2)} --detach")
@@ -108,16 +92,12 @@ def test_a_detached_script_goes_on_while_nobody_is_there(tenant: Tenant, typist:
     typist.wait_for("step 3")
     wait_for_file(home.folder, "checkpoints/*/*.json")
     tenant.client.close()
-    keeping = EngineClient()
-    later = Typist(keeping)
-    end = keep(keeping)
-    keeping.call(tenant.provider.destroy("m1"))
-    wait_until(lambda: later.job.state is JobState.DONE)
-    check_goes_on(later.read(), ranks=2)
-    assert later.job.attempt == 2
-    wait_until(lambda: not tenant.provider.alive)
-    end()
-    keeping.close()
+    with keep() as kept:
+        kept.client.call(tenant.provider.destroy("m1"))
+        wait_until(lambda: kept.job.state is JobState.DONE)
+        check_goes_on(kept.read(), ranks=2)
+        assert kept.job.attempt == 2
+        wait_until(lambda: not tenant.provider.alive)
 
 
 READ = """

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 from choline_jupyter.cli.command import run_script
 from choline_jupyter.model.event import Event
 from choline_jupyter.model.job import JobRow
+from choline_jupyter.model.session import SessionRow
 from choline_jupyter.session.bridge import WorkerBridge
+from choline_jupyter.session.keeper import Keeper
 from choline_jupyter.session.options import ScriptRequest, parse_command
-from tests.e2e.losses.agent_processes import wait_until
 from tests.e2e.losses.engine_client import EngineClient, read_text
 
 PATIENCE = 120.0
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """As that of the agent's processes, for what takes as long as renting and starting again does."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
 
 
 class Typist:
     """Owns a thread for the command that was typed."""
 
     def __init__(self, client: EngineClient) -> None:
+        self.client = client
         self._store = client.engine.store
         self._bridge = WorkerBridge(client.engine, client._loop)
         self._ended: Future[int] = Future()
@@ -46,6 +60,10 @@ class Typist:
         """The newest job."""
         return self._store.list_jobs(limit=1)[0]
 
+    def find_session(self) -> SessionRow:
+        """The one of the newest job."""
+        return next(row for row in self._store.list_sessions() if row.id == self.job.session)
+
     def read_events(self) -> list[Event]:
         """What has come of it so far."""
         self._store.flush()
@@ -69,3 +87,21 @@ def wait_for_file(folder: Path, pattern: str) -> Path:
     """The first file of a pattern that comes home."""
     wait_until(lambda: list(folder.glob(pattern)))
     return sorted(folder.glob(pattern))[0]
+
+
+@contextmanager
+def keep() -> Iterator[Typist]:
+    """A keeper at work, behind a client that has gone; gives what it knows of the newest job.
+
+    It ends by itself, when nothing is left for it to do.
+    """
+    client = EngineClient()
+    client.engine.tenancy.watch = lambda: None
+    client.engine.tenancy.period = 0.5
+    keeper = Keeper(client.engine)
+    keeper.grace = 0.0  # there is no notebook that it would have to wait for
+    serving = asyncio.run_coroutine_threadsafe(keeper.serve(), client._loop)
+    kept = Typist(client)
+    yield kept
+    serving.result(PATIENCE)
+    client.close()
