@@ -67,16 +67,17 @@ class TrainingFeed:
 
     def begin(self, job: str, attempt: int, wish: Any) -> dict[str, str]:
         """A job begins; gives what its processes find in their environment. `wish`: what the client has said of it."""
-        if self._rank:  # of several the first one tells
-            return {}
         if not isinstance(wish, dict) or not job or not _NAME.match(str(wish.get("name", ""))):
             return {}
         root = self._workspace.root if self._workspace else str(wish.get("root", ""))
         if not os.path.isdir(root):
             return {}
+        folder = Path(root, "checkpoints", wish["name"])
+        if self._rank:  # of several the first one saves and tells; all go on from what it has saved
+            order = {"folder": str(folder), "job": job, "keep": 0, "told": ""}
+            return {_VARIABLE: json.dumps(order), **_show_helpers()}
         with self._turn:
-            self._job, self._attempt = job, attempt
-            self._folder = Path(root, "checkpoints", wish["name"])
+            self._job, self._attempt, self._folder = job, attempt, folder
             self._wish, self._logs = wish, False
             self._progress.begin()
             self._coding = CheckpointCoding(self._blobs, tuple(wish.get("codecs") or ()))
@@ -84,7 +85,7 @@ class TrainingFeed:
         if not self._is_started:
             self._start()
         keep = _KEPT if self._workspace else 0
-        order = {"folder": str(self._folder), "job": job, "keep": keep, "told": str(self._told)}
+        order = {"folder": str(folder), "job": job, "keep": keep, "told": str(self._told)}
         order["notice"] = str(self._told.with_name("notice"))
         return {_VARIABLE: json.dumps(order), **_show_helpers()}
 

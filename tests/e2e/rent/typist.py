@@ -36,7 +36,7 @@ class Typist:
     def __init__(self, client: EngineClient) -> None:
         self.client = client
         self._store = client.engine.store
-        self._bridge = WorkerBridge(client.engine, client._loop)
+        self.bridge = WorkerBridge(client.engine, client._loop)
         self._ended: Future[int] = Future()
 
     def type(self, line: str) -> None:
@@ -46,7 +46,7 @@ class Typist:
 
         def run() -> None:
             try:
-                self._ended.set_result(run_script(self._bridge, request))
+                self._ended.set_result(run_script(self.bridge, request))
             except BaseException as error:  # noqa: BLE001 - it is the test's, which asks for it
                 self._ended.set_exception(error)
 
