@@ -86,6 +86,7 @@ class Connection:
         self._is_known = False  # the agent has said hello at least once
         self._delay = 0.0
         self._needed = asyncio.Event()
+        self._end: HostError | None = None  # nobody is there any more
         self.tunnel: Callable[[bytes], Awaitable[None]] | None = None  # takes bytes of a TUNNEL
         self.tunnel_ended = asyncio.Event()
 
@@ -123,6 +124,8 @@ class Connection:
         """Send a request now; the answer comes later, with its `body` if that has at most `limit` bytes."""
         number = next(self._ids)
         pending = self._pending[number] = _Pending(encode_frame(type, {"id": number, **header}, body), limit)
+        if self._end:
+            self._fail_with(self._end)
         self._write(pending.data)
         self._needed.set()
         return pending.answer
@@ -148,7 +151,8 @@ class Connection:
         self._followers.pop(session, None)
 
     def abandon(self, error: HostError) -> None:
-        """The machine is gone: whoever waits for it hears so, and nobody tries to reach it any more."""
+        """The machine is gone: whoever waits for it or asks it hears so, and nobody tries to reach it any more."""
+        self._end = error
         for task in self._tasks:
             task.cancel()
         self._fail_with(error)

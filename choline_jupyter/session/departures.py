@@ -1,8 +1,8 @@
 """Departures: a rented machine ends when its session is over, with nobody there who would end it.
 
-Used by the keeper, in its loop: for scripts that were detached, however they ended, and for those whose command is gone. Promises:
-what they have made is home before; a machine that holds what was told to stay there (`--no-pull`) stays until its lease ends, and
-so does one whose files cannot be had; no session that a notebook may still use is touched.
+Used by the keeper, in its loop: for scripts that were detached, however they ended, and for those whose command is gone.
+Promises: what they have made is home before; a machine that holds what was told to stay there (`--no-pull`) stays until its lease
+ends, and so does one whose files cannot be had; no session that a notebook may still use is touched.
 """
 
 from __future__ import annotations

@@ -80,7 +80,8 @@ class LiveSession:
         self.typed = TypedText()  # into its script
         self.replays: dict[str, str] = {}  # jobs that make the names of earlier ones anew, by which
         self.past = Past(lambda sentence: self.files.note(sentence))  # noqa: PLW0108 - `files` are made when needed
-        self.stop_recovery: Callable[[], object] | None = None  # while its machine is lost and it is to go on elsewhere
+        self.stop_recovery: Callable[[], object] | None = None  # until its jobs go on elsewhere
+        self._is_lost = False  # its machine is, and there is no other yet
 
     @property
     def ranks(self) -> int:
@@ -269,14 +270,14 @@ class LiveSession:
 
     def suspend(self, stop_recovery: Callable[[], object]) -> None:
         """Its machine is lost: nothing that fails because of that is told, until `go_on` or `end`."""
-        self.stop_recovery = stop_recovery
+        self.stop_recovery, self._is_lost = stop_recovery, True
         self.connection.unfollow(self.row.id)
         self._follower = None
 
     def go_on(self, row: SessionRow, connection: Connection) -> None:
         """From here on it is where this row says, in a later epoch. What it had there is another matter."""
         self.row, self.connection = row, connection
-        self.stop_recovery = self.failure = self.shares_files = None
+        self.failure, self.shares_files, self._is_lost = None, None, False
         self._opened.clear()
         self.served.use(connection)
         self.checkpoints.use(connection)
@@ -284,11 +285,11 @@ class LiveSession:
 
     def end(self, reason: str) -> None:
         """It will not go on; its open jobs hear so."""
-        self.stop_recovery = None
+        self.stop_recovery, self._is_lost = None, False
         self._end(reason)
 
     def _fail(self, error: HostError) -> None:
-        if not self.stop_recovery:
+        if not self._is_lost:
             self.failure = error
             self.feed.wake()
 
@@ -365,7 +366,7 @@ class LiveSession:
 
     def _lose(self) -> None:
         """Its agent does not know the session."""
-        if not self.stop_recovery:
+        if not self._is_lost:
             self._end("its machine has nothing of it any more")
 
     def _end(self, reason: str) -> None:
@@ -380,7 +381,9 @@ class LiveSession:
         series = Series(self.row.id, self.row.epoch, SUPERVISOR_RANK)
         seq = self._follower.find_ends().get(SUPERVISOR_RANK, 0) if self._follower else 0
         content = json.dumps({"state": "died", "stopped": reason}).encode()
-        coming = {job for job, run in self._runs.items() if not run.done()}  # the agent has not said yet if it takes them
+        coming = {
+            job for job, run in self._runs.items() if not run.done()
+        }  # the agent has not said yet if it takes them
         for job in [row for row in self.jobs.list_open() if row.id not in coming]:
             self._take(Event(series, seq, Kind.STATE, job.id, job.attempt, time.time(), content=content), 0)
 

@@ -16,10 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from choline_jupyter.errors import RequestError
+from choline_jupyter.errors import HostError, RequestError
 from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.model.names import make_identifier
-from choline_jupyter.session.cargo import Cargo
+from choline_jupyter.session.cargo import Cargo, Packed
+from choline_jupyter.session.connection import Refused
 from choline_jupyter.session.job_record import make_wish
 from choline_jupyter.session.project import find_project
 from choline_jupyter.session.rerun import list_makers
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from choline_jupyter.session.bridge import Bridge
     from choline_jupyter.session.engine import Engine
     from choline_jupyter.session.live import LiveSession
+
+
+_TRIES = 4  # of sending what a job needs
 
 
 class Rebuilt(NamedTuple):
@@ -129,6 +133,8 @@ class _Rebuilding:
         training = {**make_wish(self._session.row, job.id, kept.header.get("training"))}
         header |= {"session": self._session.row.id, "job": name, "msg_id": name, "attempt": 1, "code": len(data)}
         header |= {"training": training, "allow_stdin": False, "out": None, "pull": False}
+        header["secrets"] = find_secrets(kept, self._session.secrets)
+        self._session.mask.add(header["secrets"].values())
         self._bridge.post(self._session.connection.ask, Type.RUN, header, data + body)
         return []
 
@@ -158,9 +164,20 @@ class _Rebuilding:
         there = _find_files(files)
         shipment = sync.plan(there) if spec and spec.files and there else None
         acts = [{key: value for key, value in act.items() if key != "blobs"} for act in kept.acts]
-        packed = Cargo(acts, kept.buffers, shipment).send(self._bridge, self._session)
+        packed = self._send_cargo(Cargo(acts, kept.buffers, shipment))
         self._session.cargo = ((), ())  # it is kept already
         return {**kept.header, **packed.header}, packed.extra
+
+    def _send_cargo(self, cargo: Cargo) -> Packed:
+        """Whatever breaks on the way, while the machine is there."""
+        for _ in range(_TRIES):
+            try:
+                return cargo.send(self._bridge, self._session)
+            except Refused:
+                raise
+            except HostError:  # once it answers again; that it is gone is another error
+                self._bridge.call(self._session.connection.request(Type.STATUS, {}))
+        return cargo.send(self._bridge, self._session)
 
 
 def _find_files(paths: Sequence[str]) -> dict[str, os.stat_result]:

@@ -11,12 +11,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 import sys
+import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from choline_jupyter.errors import CholineError, SessionEnded
+from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.ledger.file_lock import FileLock
+from choline_jupyter.model.event import SUPERVISOR_RANK, Event, Kind, Series
 from choline_jupyter.model.instance import InstanceRow
 from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.session import SessionRow, SessionState
@@ -31,6 +35,7 @@ from choline_jupyter.session.rent.suppliers import load_rented
 from choline_jupyter.session.report import render_duration
 from choline_jupyter.session.spec import SessionSpec
 from choline_jupyter.wire.frame import Type
+from choline_jupyter.wire.record import encode_record
 
 if TYPE_CHECKING:
     from choline_jupyter.session.engine import Engine
@@ -52,10 +57,18 @@ class Recovery:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._running: dict[str, asyncio.Task[Any]] = {}  # by session, what has it go on
 
     async def recover_machine(self, label: str) -> bool:
         """A machine that this process uses is gone: whether its session goes on elsewhere."""
         session = next((one for one in self._engine.sessions.values() if one.row.machine == label), None)
+        running = self._running.get(session.row.id) if session else None
+        if (
+            session and running
+        ):  # the machine that it was about to go on on: whoever waits for that one looks for another
+            session.suspend(running.cancel)
+            session.connection.abandon(SessionEnded("The machine that took its place was lost, too.", "Run it again."))
+            return True
         return session is not None and await self.recover(session.row)
 
     async def recover(self, row: SessionRow, *, waits: bool = True) -> bool:
@@ -66,28 +79,45 @@ class Recovery:
                 if not waits:
                     return False
                 await asyncio.sleep(_AGAIN)
-            return await self._recover(row)
+            task = asyncio.current_task()
+            assert task
+            self._running[row.id] = task
+            return await self._recover(row, task)
         finally:
+            self._running.pop(row.id, None)
             lock.close()
 
-    async def _recover(self, row: SessionRow) -> bool:
+    async def _recover(self, row: SessionRow, task: asyncio.Task[Any]) -> bool:
         run = self._engine.tenancy.fleet.run
         now = await run(self._engine.store.find_session, row.id)
         session = self._engine.sessions.get(row.id)
         if now and now.epoch > row.epoch and now.state is SessionState.READY:
             return await self._join(session, now)
+        while (is_going_on := await self._try(now, task)) is None:  # the machine that took its place is lost, too
+            now = await run(self._engine.store.find_session, row.id)
+        return is_going_on
+
+    async def _try(self, now: SessionRow | None, task: asyncio.Task[Any]) -> bool | None:
+        """Have it go on behind the machine of this row; None where the one after it is gone as well."""
+        run = self._engine.tenancy.fleet.run
+        session = self._engine.sessions.get(now.id) if now else None
         way = await run(self._find_way, now) if now and now.state.is_open else None
         if now is None or way is None:
             return False
         if session:
-            task = asyncio.current_task()
-            assert task
             session.suspend(task.cancel)
         try:
-            await self._replace(now, way, session)
+            await self._replace(now, way, session, task)
         except (CholineError, asyncio.CancelledError) as error:
+            if isinstance(error, CholineError) and await run(self._can_go_on_again, now):
+                return None
             await self._give_up(now, way, error)
         return True
+
+    def _can_go_on_again(self, row: SessionRow) -> bool:
+        """Whether another machine took the place of this row's, is lost, and can be replaced as well."""
+        now = self._engine.store.find_session(row.id)
+        return bool(now and now.state.is_open and now.machine != row.machine and self._find_way(now))
 
     def _find_way(self, row: SessionRow) -> Way | None:
         fleet, store = self._engine.tenancy.fleet, self._engine.store
@@ -104,10 +134,11 @@ class Recovery:
             session.suspend(lambda: None)
             await self._leave(session, row.epoch)
             session.go_on(row, await self._engine.reach(row))
+            session.stop_recovery = None
             session.follow({})
         return True
 
-    async def _replace(self, row: SessionRow, way: Way, session: LiveSession | None) -> None:
+    async def _replace(self, row: SessionRow, way: Way, session: LiveSession | None, task: asyncio.Task[Any]) -> None:
         engine = self._engine
         fleet = engine.tenancy.fleet
         why = session.typed.lacks if session else ""
@@ -130,8 +161,10 @@ class Recovery:
         allows = await fleet.run(_make_filter, way.lost)
         [new] = await engine.rent([spec], [row.id], epoch, allows)
         session = await engine.settle(new, spec, session)
+        session.stop_recovery = task.cancel
         place = await fleet.run(_describe_place, fleet, new)
         await rebuild(engine, session, way.jobs, f"{told}; continuing on {place} ")
+        session.stop_recovery = None
 
     async def _leave(self, session: LiveSession, epoch: int) -> None:
         """Let go of the way to a machine that is lost; one that is there after all hears that it is not needed any more."""
@@ -144,16 +177,17 @@ class Recovery:
     async def _give_up(self, row: SessionRow, way: Way, error: BaseException) -> None:
         """It ends, with what there is to say of it; what was rented for it is ended by whoever rented it."""
         engine = self._engine
-        session = engine.sessions.pop(row.id, None)
+        session, run = engine.sessions.pop(row.id, None), engine.tenancy.fleet.run
         reason = "it was interrupted" if isinstance(error, asyncio.CancelledError) else str(error)
-        told = _tell_loss(engine.tenancy.fleet, way.lost)
+        said = f"{_tell_loss(engine.tenancy.fleet, way.lost)}, and it does not go on elsewhere: {reason}"
+        await run(_note_reason, engine.store, row.id, said)
         if session:
-            session.end(f"{told}, and it does not go on elsewhere: {reason}")
+            session.end(said)
             if session.row.machine != row.machine:
                 with contextlib.suppress(CholineError):
                     await engine.tenancy.release(session.row.machine)
-        now = await engine.tenancy.fleet.run(engine.store.find_session, row.id)
-        await engine.tenancy.fleet.run(note_end, engine.tenancy.fleet, engine.store, now or row)
+        now = await run(engine.store.find_session, row.id)
+        await run(note_end, engine.tenancy.fleet, engine.store, now or row)
 
 
 def _begin_epoch(fleet: Fleet, row: SessionRow) -> int:
@@ -164,6 +198,21 @@ def _begin_epoch(fleet: Fleet, row: SessionRow) -> int:
     if not fleet.ledger.advance_epoch(row.id, known):
         raise SessionEnded("Another process has it go on.", "`choline status` shows where.")
     return known + 1
+
+
+def _note_reason(store: EventStore, session: str, reason: str) -> None:
+    """Why its jobs end, among what they have put out, for whoever looks at them later."""
+    row = store.find_session(session)
+    jobs = [job for job in store.list_jobs(session) if job.state.is_open]
+    if row is None:
+        return
+    series = Series(row.id, row.epoch, SUPERVISOR_RANK)
+    last = store.find_contiguous(row.id).get(series, 0)
+    content = json.dumps({"state": "died", "stopped": reason.rstrip(".")}).encode()
+    for seq, job in enumerate(jobs, last + 1):
+        event = Event(series, seq, Kind.STATE, job.id, job.attempt, time.time(), content=content)
+        parts = [event.header, event.parent, event.metadata, content]
+        store.put(event, b"".join(encode_record(seq, event.kind, job.id, job.attempt, event.at, parts)))
 
 
 def _make_filter(lost: InstanceRow) -> Callable[[Provider], bool]:

@@ -1,7 +1,7 @@
 """What a script was given to read on its standard input, so that it can read it again on another machine.
 
-Made by `session.live` for each session, filled by its `type_text`, read by `session.rebuilding`. In memory only: what was typed in
-another process is not known here. Promise: a script reads its whole input again or does not go on.
+Made by `session.live` for each session, filled by its `type_text`, read by `session.rebuilding`. In memory only: what was typed
+in another process is not known here. Promise: a script reads its whole input again or does not go on.
 """
 
 from __future__ import annotations

@@ -26,10 +26,11 @@ from choline_jupyter.session.rent.fleet import Fleet
 from choline_jupyter.session.rent.limits import RESUME, Limits
 from choline_jupyter.session.rent.market import FAILED, Found, Plan, Ranked, survey
 from choline_jupyter.session.rent.meter import find_seconds, render_money
-from choline_jupyter.session.rent.reconciler import confirm_gone, destroy, reconcile
+from choline_jupyter.session.rent.reconciler import ABSENCES, confirm_gone, destroy, reconcile
 from choline_jupyter.session.rent.stock import TRIES, Stock, choose
 
 _FIRST_LOOK, _LAST_LOOK = 0.5, 5.0  # seconds between two looks at a machine that boots
+_UNSEEN = 120.0  # seconds in which a provider may not know yet what it has just created
 _FIRST_CONTACT = 900.0  # seconds beyond its boot that it waits for us before it ends itself
 _TOLERANCE = 1.02  # of the price at which it was offered
 _ANSWER = 10.0  # seconds for the answer to a create that nobody wants any more: only that tells what to end
@@ -281,10 +282,15 @@ class Renter:
 
     async def _wait(self, one: _Try, handle: str) -> Sighting:
         """Until it runs and has an address, at the price that was offered."""
-        deadline = self._fleet.clock() + one.provider.boot
-        delay = _FIRST_LOOK
-        while self._fleet.clock() < deadline:
-            sighting = await self._look(one.provider, handle)
+        began = self._fleet.clock()
+        delay, absences = _FIRST_LOOK, 0
+        sighting: Sighting | None = None
+        while self._fleet.clock() < began + one.provider.boot:
+            sighting, is_there = await self._look(one.provider, handle, sighting)
+            absences = 0 if is_there else absences + 1
+            is_young = sighting is None and self._fleet.clock() < began + _UNSEEN
+            if absences >= ABSENCES and not is_young:
+                raise _Next("it was gone before it ran")
             if sighting and sighting.state is InstanceState.READY:
                 return _check_price(sighting, one.order)
             if sighting and sighting.state in (InstanceState.DEAD, InstanceState.PREEMPTED, InstanceState.GONE):
@@ -293,14 +299,17 @@ class Renter:
             delay = min(2 * delay, _LAST_LOOK)
         raise _Next(f"it did not run within {one.provider.boot:.0f} seconds")
 
-    async def _look(self, provider: Provider, handle: str) -> Sighting | None:
-        """A provider that fails to tell is asked again, until the boot's deadline; a key that is no more is not."""
+    async def _look(self, provider: Provider, handle: str, last: Sighting | None) -> tuple[Sighting | None, bool]:
+        """The newest that is known, and whether it may be there: a provider that fails to tell is asked again, until the boot's
+        deadline; a key that is no more is not.
+        """
         try:
-            return await provider.describe(handle)
+            seen = await provider.describe(handle)
         except KeyRejected:
             raise
         except ProviderFailure:
-            return None
+            return last, True
+        return seen or last, seen is not None
 
     async def _give_up(self, one: _Try, reason: str) -> None:
         """End what may have been made; what cannot be ended now stays open in the ledger for the reconciler. A reason speaks

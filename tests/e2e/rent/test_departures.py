@@ -65,4 +65,3 @@ def test_what_was_told_to_stay_keeps_its_machine(tenant: Tenant, typist: Typist)
         kept.client.call(asyncio.wait_for(asyncio.gather(*departures._tasks.values()), 60))
         assert tenant.provider.alive
         kept.client.call(kept.client.engine.stop(kept.find_session()))
-

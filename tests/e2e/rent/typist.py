@@ -83,10 +83,9 @@ class Typist:
         return self._ended.result(PATIENCE)
 
 
-def wait_for_file(folder: Path, pattern: str) -> Path:
-    """The first file of a pattern that comes home."""
+def wait_for_file(folder: Path, pattern: str) -> None:
+    """Until one of a pattern has come home."""
     wait_until(lambda: list(folder.glob(pattern)))
-    return sorted(folder.glob(pattern))[0]
 
 
 @contextmanager
