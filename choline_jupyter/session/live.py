@@ -253,9 +253,7 @@ class LiveSession:
         if (await self._hear(answer)).get("refused") == "no-session":
             self.jobs.cancel(job)
             self._end("it had ended before")
-            self._fail(
-                self.failure or SessionEnded("The session had ended.", "Run the cell again: it opens a new one.")
-            )
+            self._fail(self.failure or SessionEnded("The session had ended.", "Run it again: that opens a new one."))
 
     def _tell(self, type: Type, header: dict[str, Any]) -> None:
         self._keep(self._hear(self.connection.ask(type, {"session": self.row.id, **header})))
