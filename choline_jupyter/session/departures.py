@@ -8,12 +8,14 @@ ends, and so does one whose files cannot be had; no session that a notebook may 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from choline_jupyter.errors import CholineError
 from choline_jupyter.model.event import Event, Kind
+from choline_jupyter.model.job import JobRow
 from choline_jupyter.model.session import SessionState
 from choline_jupyter.session.rent.fleet import USABLE, Fleet
 from choline_jupyter.session.sent_jobs import SentJobs
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from choline_jupyter.session.engine import Engine
 
 _GOODBYE = 3600.0  # seconds that a store may take for what is left
+_LATE = 600.0  # seconds after which a command that would end its own machine must be gone
 
 
 class Departures:
@@ -60,6 +63,8 @@ class Departures:
 def list_over(fleet: Fleet, store: EventStore, followed: Collection[str]) -> list[SessionRow]:
     """Sessions that are over while their machine is not; each was left alone with its jobs, or is `followed` here."""
     labels = {row.label for row in fleet.list_open() if row.state in USABLE}
+    if not labels:
+        return []
     rows = [row for row in store.list_sessions() if row.machine in labels]
     return [row for row in rows if _is_over(store, row, is_ours=row.id in followed)]
 
@@ -67,10 +72,17 @@ def list_over(fleet: Fleet, store: EventStore, followed: Collection[str]) -> lis
 def _is_over(store: EventStore, row: SessionRow, *, is_ours: bool) -> bool:
     """It has said so, or its one job has ended: a script's session has no other, whoever has heard of its end."""
     jobs = store.list_jobs(row.id)
-    if not jobs or any(job.state.is_open for job in jobs) or not (is_ours or all(job.detached for job in jobs)):
+    if not jobs or not all(_is_left(job, is_ours=is_ours) for job in jobs):
         return False
     spec = SentJobs(store.directory, row.id).load_spec()
     return row.state is SessionState.STOPPED or bool(spec and spec.command)
+
+
+def _is_left(job: JobRow, *, is_ours: bool) -> bool:
+    """It has ended, and whoever started it had left it, or has had time enough to do what there was to do."""
+    if job.state.is_open:
+        return False
+    return job.detached or (is_ours and time.time() - (job.ended_at or time.time()) > _LATE)
 
 
 def _list_announced(store: EventStore, row: SessionRow) -> list[Event]:

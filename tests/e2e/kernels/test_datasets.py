@@ -163,3 +163,21 @@ def run_script(isolation: Isolation, *words: str) -> subprocess.CompletedProcess
         [sys.executable, "-m", "choline_jupyter", *words], cwd=isolation.folder, env=isolation.environment,
         capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
+
+
+def test_what_is_typed_while_a_script_waits_for_its_dataset_is_read(server: DataServer, isolation: Isolation) -> None:
+    gate = threading.Event()
+    server.put("/late.bin", b"late", gate=gate)
+    (isolation.folder / "ask.py").write_text("import sys\nprint(sys.stdin.read(), open('late.bin').read())\n")
+    command = [sys.executable, "-m", "choline_jupyter", "ask.py", "--with", f"{server.address}/late.bin"]
+    pipe = subprocess.PIPE
+    script = subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, text=True, cwd=isolation.folder, env=isolation.environment
+    )
+    assert script.stdin
+    script.stdin.write("early")
+    script.stdin.close()
+    script.stdin = None
+    assert server.waiting.wait(60)
+    gate.set()
+    assert script.communicate(timeout=60)[0] == "early late\n"

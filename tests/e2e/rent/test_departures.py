@@ -11,6 +11,7 @@ import pytest
 from choline_jupyter.cli import command
 from choline_jupyter.model.job import JobState
 from choline_jupyter.model.session import SessionState
+from choline_jupyter.session import departures
 from choline_jupyter.session.departures import Departures
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.rent.tenant import Tenant
@@ -20,6 +21,12 @@ from tests.net.data_server import serve_data
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(200)]
 
 LINE = "job.py --gpu 4x3090 --ranks 1 --provider memory --budget 2 --env none --detach"
+WAITING = """
+import pathlib, time
+print("begun", flush=True)
+while not pathlib.Path("~/go").expanduser().exists():
+    time.sleep(0.01)
+"""
 FAILING = "open('made', 'w').write('of much work')\nraise SystemExit(3)\n"
 
 
@@ -65,3 +72,19 @@ def test_what_was_told_to_stay_keeps_its_machine(tenant: Tenant, typist: Typist)
         kept.client.call(asyncio.wait_for(asyncio.gather(*departures._tasks.values()), 60))
         assert tenant.provider.alive
         kept.client.call(kept.client.engine.stop(kept.find_session()))
+
+
+def test_a_script_whose_command_was_killed(
+    tenant: Tenant, typist: Typist, home: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody had detached it, and nobody waits for it any more."""
+    monkeypatch.setattr(departures, "_LATE", 0.0)
+    (home.folder / "job.py").write_text(WAITING)
+    typist.type(LINE.removesuffix(" --detach"))
+    typist.wait_for("begun")
+    tenant.client.close()
+    with keep() as kept:
+        wait_until(lambda: kept.job.session in kept.client.engine.sessions)
+        (tenant.provider.machines["m1"].folder / "home/go").touch()
+        wait_until(lambda: not tenant.provider.alive)
+        assert kept.job.state is JobState.DONE
