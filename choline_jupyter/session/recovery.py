@@ -63,9 +63,7 @@ class Recovery:
         """A machine that this process uses is gone: whether its session goes on elsewhere."""
         session = next((one for one in self._engine.sessions.values() if one.row.machine == label), None)
         running = self._running.get(session.row.id) if session else None
-        if (
-            session and running
-        ):  # the machine that it was about to go on on: whoever waits for that one looks for another
+        if session and running:  # this is the machine that it was about to go on on: `running` looks for another
             session.suspend(running.cancel)
             session.connection.abandon(SessionEnded("The machine that took its place was lost, too.", "Run it again."))
             return True
@@ -79,23 +77,25 @@ class Recovery:
                 if not waits:
                     return False
                 await asyncio.sleep(_AGAIN)
-            task = asyncio.current_task()
-            assert task
-            self._running[row.id] = task
-            return await self._recover(row, task)
+            return await self._recover(row)
         finally:
-            self._running.pop(row.id, None)
             lock.close()
 
-    async def _recover(self, row: SessionRow, task: asyncio.Task[Any]) -> bool:
+    async def _recover(self, row: SessionRow) -> bool:
         run = self._engine.tenancy.fleet.run
         now = await run(self._engine.store.find_session, row.id)
         session = self._engine.sessions.get(row.id)
         if now and now.epoch > row.epoch and now.state is SessionState.READY:
             return await self._join(session, now)
-        while (is_going_on := await self._try(now, task)) is None:  # the machine that took its place is lost, too
-            now = await run(self._engine.store.find_session, row.id)
-        return is_going_on
+        task = asyncio.current_task()
+        assert task
+        self._running[row.id] = task
+        try:
+            while (is_going_on := await self._try(now, task)) is None:  # the machine that took its place is lost, too
+                now = await run(self._engine.store.find_session, row.id)
+            return is_going_on
+        finally:
+            del self._running[row.id]
 
     async def _try(self, now: SessionRow | None, task: asyncio.Task[Any]) -> bool | None:
         """Have it go on behind the machine of this row; None where the one after it is gone as well."""
