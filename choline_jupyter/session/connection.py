@@ -162,7 +162,9 @@ class Connection:
 
     async def close(self) -> None:
         """End it; requests that wait fail with ConnectionLost."""
-        for task in self._tasks:
+        for task in (
+            self._tasks if self._end is None else ()
+        ):  # a second word would keep it from ending what it had begun
             task.cancel()
         for task in self._tasks:
             with suppress(asyncio.CancelledError):
