@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from choline_jupyter.agent.fencing import is_superseded
 from choline_jupyter.agent.journal import JournalReader
+from choline_jupyter.agent.leftovers import clear_leftovers
 from choline_jupyter.agent.machine import describe_machine
 from choline_jupyter.agent.pump import Pump
 from choline_jupyter.agent.tunnel import Tunnel, open_tunnel
@@ -125,6 +126,7 @@ class Client:
         self._write(Type.HELLO, self._supervisor.describe())
 
     async def _open(self, frame: Frame) -> dict[str, Any]:
+        clear_leftovers(self._supervisor, frame.header)
         return await self._supervisor.open(frame.header)
 
     async def _run(self, frame: Frame) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from choline_jupyter.session.prompts import Prompts
 from choline_jupyter.session.recovery import Recovery
 from choline_jupyter.session.rent.fleet import Fleet
 from choline_jupyter.session.rent.limits import Limits
-from choline_jupyter.session.rent.tenancy import Allows, Tenancy
+from choline_jupyter.session.rent.tenancy import Allows, Greet, Tenancy
 from choline_jupyter.session.sent_jobs import SentJobs
 from choline_jupyter.session.spec import SessionSpec, copy_environment
 from choline_jupyter.transport.askpass import Unanswered
@@ -43,6 +43,7 @@ from choline_jupyter.wire.frame import Type
 
 if TYPE_CHECKING:
     from choline_jupyter.model.event import Series
+    from choline_jupyter.model.instance import InstanceRow
 
 _PATIENCE = 10.0
 
@@ -180,18 +181,11 @@ class Engine:
         self, spec: SessionSpec, session: str = "", epoch: int = 1, allows: Allows = lambda one: True
     ) -> SessionRow:
         """A rented machine for a session, as the tenancy has it; it is connected to. Raises CholineError."""
-        access = Access(True, self.prompts.ask, spec.accept_key, spec.client)
+        return await self.tenancy.rent(spec, self._make_greet(spec), session, epoch, allows)
 
-        async def greet(contact: Contact) -> None:
-            connection = Connection(_load(find_provider(contact)).connect(contact, access), self._ping)
-            await connection.open()
-            await connection.request(Type.STATUS, {})
-            self._connections[find_provider(contact), contact.machine] = connection
-
-        def find_provider(contact: Contact) -> str:
-            return next(one.provider for one in self.tenancy.fleet.list_open() if one.label == contact.machine)
-
-        return await self.tenancy.rent(spec, greet, session, epoch, allows)
+    async def regain(self, machine: InstanceRow, spec: SessionSpec) -> None:
+        """Connect to a rented machine that was stopped and runs again. Raises CholineError, ProviderFailure."""
+        await self.tenancy.greet(machine, self._make_greet(spec))
 
     async def settle(self, row: SessionRow, spec: SessionSpec, session: LiveSession | None) -> LiveSession:
         """Open a session on a machine that it has not been on before: one that is followed here, or one from the store."""
@@ -241,6 +235,21 @@ class Engine:
             raise
         await self.drop(row)
         return is_gone
+
+    def _make_greet(self, spec: SessionSpec) -> Greet:
+        """Connects to a machine for the first time since it was started."""
+        access = Access(True, self.prompts.ask, spec.accept_key, spec.client)
+
+        async def greet(contact: Contact) -> None:
+            connection = Connection(_load(find_provider(contact)).connect(contact, access), self._ping)
+            await connection.open()
+            await connection.request(Type.STATUS, {})
+            self._connections[find_provider(contact), contact.machine] = connection
+
+        def find_provider(contact: Contact) -> str:
+            return next(one.provider for one in self.tenancy.fleet.list_open() if one.label == contact.machine)
+
+        return greet
 
     def _make_session(self, row: SessionRow, spec: SessionSpec | None, connection: Connection) -> LiveSession:
         session = LiveSession(row, spec, connection, self.store)

@@ -1,0 +1,178 @@
+"""A machine is stopped by its provider, and its user waits for it: it runs again, or does not, or is not wanted any more."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from choline_jupyter.ledger.event_store import EventStore
+from choline_jupyter.model.event import Event, Kind
+from choline_jupyter.model.instance import InstanceState
+from choline_jupyter.model.job import JobState
+from choline_jupyter.model.session import SessionState
+from choline_jupyter.providers.failure import ProviderFailure
+from choline_jupyter.session.keeper import Keeper
+from choline_jupyter.session.live import LiveSession
+from tests.e2e.losses.agent_processes import wait_until
+from tests.e2e.losses.engine_client import EngineClient, read_reply, read_text
+from tests.e2e.rent.tenant import LINE, Tenant
+from tests.e2e.rent.test_recovery import follow
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+WAITING = f"{LINE} --on-loss wait"
+# Counts to 6, and stays at 3 when it begins; these machines have the folder that it keeps its count in.
+COUNT = """
+import os, time
+first = not os.path.exists("count")
+count = 0 if first else int(open("count").read())
+while count < 6:
+    count += 1
+    with open("new", "w") as out:
+        out.write(str(count))
+    os.replace("new", "count")
+    print("at", count, flush=True)
+    while first and count == 3:
+        time.sleep(0.01)
+"""
+
+
+def begin(tenant: Tenant, line: str = WAITING, *, detached: bool = False) -> tuple[LiveSession, str, list[Event]]:
+    """A job that stays at 3."""
+    tenant.tenancy.period = 0.2
+    session = tenant.open(line)
+    job = tenant.client.start(session, COUNT, detached=detached)
+    events: list[Event] = []
+    follow(tenant, job, events, "at 3")
+    return session, job, events
+
+
+def halt(tenant: Tenant, session: LiveSession) -> None:
+    """The machine is halted, and this process knows."""
+    tenant.provider.outbid("m1")
+    wait_until(lambda: session.stop_recovery)
+
+
+def read_count(events: list[Event]) -> list[str]:
+    return read_text(events).splitlines()
+
+
+def find_continued(events: list[Event]) -> list[str]:
+    told = [event.read_content() for event in events if event.kind is Kind.STATE]
+    return [str(fact["text"]) for fact in told if fact.get("state") == "continued"]
+
+
+def test_it_goes_on_on_the_same_machine(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also when it is stopped again."""
+    session, job, events = begin(tenant)
+    [machine] = tenant.list_open()
+    halt(tenant, session)
+    tenant.provider.win("m1")
+    events += tenant.client.finish(session, job)
+    assert read_reply(events)["status"] == "ok"
+    assert read_count(events) == [f"at {count}" for count in range(1, 7)]
+    [line] = find_continued(events)
+    assert "was preempted, stood for" in line
+    assert "runs again, going on from the beginning" in line  # nothing of it has to come home here
+    [same] = tenant.list_open()
+    assert (same.label, same.state) == (machine.label, InstanceState.READY)
+    assert (session.row.machine, session.row.epoch, tenant.provider.created) == (machine.label, 2, 1)
+    row = tenant.client.engine.store.find_job(job)
+    assert row
+    assert (row.state, row.attempt) == (JobState.DONE, 2)
+    told = capsys.readouterr().err
+    assert (
+        told.count("waiting for it for at most 59 min 59 s, then another is looked for; meanwhile its disk costs") == 1
+    )
+    assert tenant.client.evaluate(session, "count") == "6"
+
+
+def test_one_that_does_not_come_back_is_replaced(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    session, job, events = begin(tenant, f"{WAITING} --wait 1s")
+    halt(tenant, session)
+    events += tenant.client.finish(session, job)
+    assert read_count(events) == [f"at {count}" for count in range(1, 7)]
+    assert set(tenant.provider.alive) == {"m2"}
+    [line] = find_continued(events)
+    assert "was lost (preempted) after" in line
+    told = capsys.readouterr().err
+    assert told.index("has not come back, and has been ended with its disk") < told.index("looking for another")
+    assert session.row.epoch == 2
+
+
+def test_one_that_vanishes_is_replaced(tenant: Tenant) -> None:
+    session, job, events = begin(tenant)
+    halt(tenant, session)
+    tenant.client.call(tenant.provider.destroy("m1"))
+    events += tenant.client.finish(session, job)
+    assert read_count(events) == [f"at {count}" for count in range(1, 7)]
+    assert set(tenant.provider.alive) == {"m2"}
+
+
+def test_an_interrupt_ends_the_wait_and_the_disk(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    session, job, _ = begin(tenant)
+    halt(tenant, session)
+    tenant.client.post(session.interrupt, job)
+    fact = tenant.client.finish(session, job)[-1].read_content()
+    assert "it was interrupted" in fact["stopped"]
+    wait_until(lambda: not tenant.list_open())
+    assert not tenant.provider.alive
+    assert tenant.provider.created == 1
+    wait_until(lambda: "is gone, with its disk, and costs nothing more" in capsys.readouterr().err)
+
+
+def test_whoever_stops_the_session_ends_the_wait(tenant: Tenant) -> None:
+    session, job, _ = begin(tenant)
+    halt(tenant, session)
+    other = EngineClient()
+    other.engine.tenancy.watch = lambda: None
+    assert other.call(other.engine.stop(other.engine.find_row(session.row.id)))
+    other.close()
+    fact = tenant.client.finish(session, job)[-1].read_content()
+    assert "was stopped" in fact["stopped"]
+    assert not tenant.provider.alive
+    assert tenant.provider.created == 1
+
+
+def test_where_nobody_waits_it_is_ended_with_its_disk(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    """What its provider does not end is said, with its price."""
+    session, job, events = begin(tenant, LINE)
+    is_deaf = True
+
+    def fail(call: str) -> None:
+        if call == "destroy" and is_deaf:
+            raise ProviderFailure("it does not answer.")
+
+    tenant.provider.before = fail
+    tenant.provider.outbid("m1")
+    told = ""
+    while "is being ended; until its provider has taken that, its disk costs" not in told:
+        told += capsys.readouterr().err
+    is_deaf = False
+    events += tenant.client.finish(session, job)
+    assert set(tenant.provider.alive) == {"m2"}
+
+
+def test_it_goes_on_while_no_notebook_is_open(tenant: Tenant) -> None:
+    session, job, _ = begin(tenant, detached=True)
+    tenant.client.engine.store.flush()
+    tenant.client.close()
+    keeping = EngineClient()
+    keeping.engine.tenancy.watch = lambda: None
+    keeping.engine.tenancy.period = 0.2
+    keeper = Keeper(keeping.engine)
+    keeper.grace = 0.0
+    tenant.provider.outbid("m1")
+    serving = asyncio.run_coroutine_threadsafe(keeper.serve(), keeping._loop)
+    reader = EventStore(keeping.engine.directory)
+    is_waited = lambda: [row.state for row in reader.list_sessions()] == [SessionState.LOST]  # noqa: E731
+    wait_until(is_waited)
+    tenant.provider.win("m1")
+    wait_until(lambda: reader.list_jobs(limit=1)[0].state is JobState.DONE)
+    assert read_count(list(reader.read_job(job))) == [f"at {count}" for count in range(1, 7)]
+    [row] = reader.list_sessions()
+    assert (row.epoch, row.machine, tenant.provider.created) == (2, session.row.machine, 1)
+    reader.close()
+    serving.cancel()
+    keeping.close()
