@@ -85,10 +85,15 @@ class Engine:
             row = await self._loop.run_in_executor(None, self._claim, spec)
         session = self.sessions.get(row.id)
         if session is None:
+            spec = SentJobs(self.directory, row.id).inherit_policy(spec)
             session = self.sessions[row.id] = self._make_session(row, _complete(spec, row), connection)
             session.open()
         elif session.spec is None:  # so far it was only watched
             session.spec = _complete(dataclasses.replace(spec, packages=()), row)
+        elif spec.rent and spec.rent.on_loss and session.spec.rent:
+            rent = dataclasses.replace(session.spec.rent, on_loss=spec.rent.on_loss, wait=spec.rent.wait)
+            session.spec = dataclasses.replace(session.spec, rent=rent)
+            await self._loop.run_in_executor(None, session.sent.keep_spec, session.spec)
         return session
 
     async def join(self, row: SessionRow, follow: bool = True) -> LiveSession:
