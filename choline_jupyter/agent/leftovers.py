@@ -31,19 +31,28 @@ def note_ended(directory: Path, spec: dict[str, Any]) -> None:
         (directory / _FILE).write_text(json.dumps({"epoch": spec["epoch"], "layout": spec.get("layout")}))
 
 
-def clear_leftovers(supervisor: Supervisor, wish: dict[str, Any]) -> None:
-    """Make room for a session, if it ended here in an earlier epoch. It blocks: such a machine hosts nothing else yet."""
+def find_ended_epoch(directory: Path) -> int:
+    """In which epoch the session of this folder has ended."""
+    left = _read(directory / _FILE)
+    return int(left["epoch"]) if left else 1
+
+
+def clear_leftovers(supervisor: Supervisor, wish: dict[str, Any]) -> bool:
+    """Make room for a session, if it ended here in an earlier epoch; whether it did. It blocks: such a machine hosts nothing
+    else yet.
+    """
     name = check_identifier(wish["session"])
     directory = supervisor.place.find_session(name)
     left = _read(directory / _FILE)
     if name in supervisor.sessions or left is None or left["epoch"] >= wish["epoch"]:
-        return
+        return False
     if left["layout"] and not left["layout"]["binds"]:
         with suppress(OSError):
             _empty(Layout(**left["layout"]), load_index(directory / INDEX), Contents(supervisor.place.home))
     supervisor.layouts.remove(name)
     supervisor.retention.forget(name)
     shutil.rmtree(directory, ignore_errors=True)
+    return True
 
 
 def _empty(layout: Layout, index: dict[str, dict[str, list[Any]]], contents: Contents) -> None:

@@ -105,15 +105,18 @@ class LiveSession:
             self._found.update(new if are_found else ())
             self._send_open(new, are_found)
 
-    def follow(self, seen: dict[Series, int] | None = None) -> None:
+    def follow(
+        self, seen: dict[Series, int] | None = None, make: Callable[..., Follower] = Follower
+    ) -> Follower | None:
         """Have its events delivered, from what was seen, or from where this machine's store ends."""
         if self._follower:
-            return
+            return None
         known = self._store.find_contiguous(self.row.id) if seen is None else seen
         ends = {series.rank: seq for series, seq in known.items() if series.epoch == self.row.epoch}
         listeners = self._take, self._credit, self._lose, self.served.take
-        self._follower = Follower(self.row.id, self._store, ends, *listeners, self.mask, self.row.epoch)
+        self._follower = make(self.row.id, self._store, ends, *listeners, self.mask, self.row.epoch)
         self.connection.follow(self._follower, WINDOW)
+        return self._follower
 
     def run(self, job: JobRow, code: str, header: dict[str, Any], extra: bytes = b"") -> None:
         """Send a job; its events come out of the feed.

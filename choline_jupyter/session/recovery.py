@@ -131,8 +131,9 @@ class Recovery:
         if machine is None:
             _say(f"{way.lost.label} has not come back, and has been ended with its disk")
             return False
-        epoch = await self._begin(row)
         told = _tell_return(fleet, way.lost, halt)
+        await standstill.hear_out(session)
+        epoch = await self._begin(row)
         session = await standstill.return_to(machine, epoch, session)
         await rebuild(engine, session, way.jobs, f"{told}, going on ")
         return True

@@ -17,6 +17,7 @@ from choline_jupyter.errors import CholineError, HostError, SessionEnded
 from choline_jupyter.model.instance import InstanceRow, InstanceState
 from choline_jupyter.model.session import SessionRow, SessionState
 from choline_jupyter.providers.failure import ProviderFailure
+from choline_jupyter.session.last_words import hear_out
 from choline_jupyter.session.rent.halts import Halt, is_back, render_storage
 from choline_jupyter.session.rent.losses import find_machine, find_waited
 from choline_jupyter.session.report import render_duration
@@ -78,11 +79,21 @@ class Standstill:
             return f"{self._row.machine} is gone, with its disk, and costs nothing more"
         return f"{machine.label} is being ended; until it is, its disk costs {render_storage(machine)}"
 
+    async def hear_out(self, session: LiveSession | None) -> None:
+        """What came of the session there until it was stopped, and had not come here. Raises CholineError."""
+        connection = await self._engine.reach(self._row)
+        with suppress(CholineError, asyncio.TimeoutError):  # what may have outlived the stop
+            await asyncio.wait_for(connection.request(Type.STOP, {"session": self._row.id}), _PATIENCE)
+        await self._fleet.run(self._engine.store.flush)
+        heard = session or await self._engine.join(self._row, follow=False)
+        if session is None:
+            heard.feed.on_arrival = lambda: _consume(heard)
+        await hear_out(heard, connection)
+        if session is None:
+            self._engine.sessions.pop(self._row.id, None)
+
     async def return_to(self, machine: InstanceRow, epoch: int, session: LiveSession | None) -> LiveSession:
         """Have the session open there, in this epoch. Raises CholineError."""
-        connection = await self._engine.reach(self._row)
-        with suppress(CholineError):  # what may have outlived the stop
-            await asyncio.wait_for(connection.request(Type.STOP, {"session": self._row.id}), _PATIENCE)
         row = dataclasses.replace(self._row, epoch=epoch, state=SessionState.READY)
         self._engine.store.save_session(row)
         await self._fleet.run(self._engine.store.flush)
@@ -109,6 +120,12 @@ class Standstill:
     def _find_open(self) -> InstanceRow | None:
         machine = find_machine(self._fleet, self._row)
         return machine if machine and machine.state.is_open else None
+
+
+def _consume(session: LiveSession) -> None:
+    """Nobody shows it: it is stored."""
+    while session.feed.get_at_once():
+        pass
 
 
 def _describe_wait(halt: Halt, now: float) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from choline_jupyter.errors import HostError
 from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.model.instance import InstanceState
@@ -22,25 +24,33 @@ from tests.e2e.rent.test_recovery import follow
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 WAITING = f"{LINE} --on-loss wait"
-# Counts to 6, and stays at 3 when it begins; these machines have the folder that it keeps its count in.
+# Counts to 6, and stays where it is told to. It keeps its count in the project's folder, which the first machine shares.
 COUNT = """
 import os, time
-first = not os.path.exists("count")
-count = 0 if first else int(open("count").read())
+def read(name):
+    return int(open(name).read()) if os.path.exists(name) else 0
+count = read("count")
 while count < 6:
     count += 1
     with open("new", "w") as out:
         out.write(str(count))
     os.replace("new", "count")
     print("at", count, flush=True)
-    while first and count == 3:
+    while read("stay") == count:
         time.sleep(0.01)
 """
+
+
+def stay(count: int) -> None:
+    """The job that counts stays there, and nowhere else."""
+    Path("stay.new").write_text(str(count))
+    Path("stay.new").replace("stay")
 
 
 def begin(tenant: Tenant, line: str = WAITING, *, detached: bool = False) -> tuple[LiveSession, str, list[Event]]:
     """A job that stays at 3."""
     tenant.tenancy.period = 0.2
+    stay(3)
     session = tenant.open(line)
     job = tenant.client.start(session, COUNT, detached=detached)
     events: list[Event] = []
@@ -68,24 +78,56 @@ def test_it_goes_on_on_the_same_machine(tenant: Tenant, capsys: pytest.CaptureFi
     session, job, events = begin(tenant)
     [machine] = tenant.list_open()
     halt(tenant, session)
+    stay(5)
+    tenant.provider.win("m1")
+    follow(tenant, job, events, "at 5")
+    halt(tenant, session)
+    stay(0)
     tenant.provider.win("m1")
     events += tenant.client.finish(session, job)
     assert read_reply(events)["status"] == "ok"
-    assert read_count(events) == [f"at {count}" for count in range(1, 7)]
-    [line] = find_continued(events)
-    assert "was preempted, stood for" in line
-    assert "runs again, going on from the beginning" in line  # nothing of it has to come home here
+    # By now it has a folder of its own, which begins with what is at home: a count of 3.
+    assert read_count(events) == [f"at {count}" for count in (1, 2, 3, 4, 5, 4, 5, 6)]
+    for line in find_continued(events):
+        assert "was preempted, stood for" in line
+        assert "runs again, going on from the beginning" in line  # nothing of it has to come home here
+    assert len(find_continued(events)) == 2
     [same] = tenant.list_open()
     assert (same.label, same.state) == (machine.label, InstanceState.READY)
-    assert (session.row.machine, session.row.epoch, tenant.provider.created) == (machine.label, 2, 1)
+    assert (session.row.machine, session.row.epoch, tenant.provider.created) == (machine.label, 3, 1)
     row = tenant.client.engine.store.find_job(job)
     assert row
-    assert (row.state, row.attempt) == (JobState.DONE, 2)
+    assert (row.state, row.attempt) == (JobState.DONE, 3)
     told = capsys.readouterr().err
-    assert (
-        told.count("waiting for it for at most 59 min 59 s, then another is looked for; meanwhile its disk costs") == 1
-    )
+    assert told.count("waiting for it for at most 59 min") == 2
+    assert told.count("then another is looked for; meanwhile its disk costs 0.0055 USD/h (4.00 USD a month)") == 2
     assert tenant.client.evaluate(session, "count") == "6"
+
+
+def test_what_it_had_put_out_unheard_is_on_its_disk(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, job, events = begin(tenant)
+    cut(tenant, session, monkeypatch)
+    stay(5)
+    wait_until(lambda: Path("count").read_text() == "5")
+    halt(tenant, session)
+    tenant.provider.win("m1")
+    events += tenant.client.finish(session, job)
+    assert read_count(events) == [f"at {count}" for count in range(1, 7)]
+    assert read_count(list(tenant.client.engine.store.read_job(job))) == read_count(events)
+    assert read_reply(events)["status"] == "ok"
+
+
+def cut(tenant: Tenant, session: LiveSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine cannot be reached any more on the way that is taken to it now."""
+    connection = session.connection
+    assert connection._channel
+
+    async def fail() -> None:
+        raise HostError("no way")
+
+    monkeypatch.setattr(connection, "_connect", fail)
+    tenant.client.post(connection._channel.writer.transport.abort)
+    wait_until(lambda: not connection.is_connected)
 
 
 def test_one_that_does_not_come_back_is_replaced(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
