@@ -129,7 +129,7 @@ class Recovery:
                 "Its budget and deadline leave nothing to go on with.", "Run it again with another budget."
             )
         if machine is None:
-            _say(f"{way.lost.label} has not come back, and has been ended with its disk")
+            _say(f"{way.lost.label} has not come back, and is gone with its disk")
             return False
         told = _tell_return(fleet, way.lost, halt)
         await standstill.hear_out(session)

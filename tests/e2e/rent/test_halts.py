@@ -139,7 +139,7 @@ def test_one_that_does_not_come_back_is_replaced(tenant: Tenant, capsys: pytest.
     [line] = find_continued(events)
     assert "was lost (preempted) after" in line
     told = capsys.readouterr().err
-    assert told.index("has not come back, and has been ended with its disk") < told.index("looking for another")
+    assert told.index("has not come back, and is gone with its disk") < told.index("looking for another")
     assert session.row.epoch == 2
 
 
