@@ -248,7 +248,11 @@ class Engine:
         async def greet(contact: Contact) -> None:
             connection = Connection(_load(find_provider(contact)).connect(contact, access), self._ping)
             await connection.open()
-            await connection.request(Type.STATUS, {})
+            try:
+                await connection.request(Type.STATUS, {})
+            except BaseException:
+                await connection.close()
+                raise
             self._connections[find_provider(contact), contact.machine] = connection
 
         def find_provider(contact: Contact) -> str:
