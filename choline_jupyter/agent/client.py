@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from choline_jupyter.agent.fencing import is_superseded
 from choline_jupyter.agent.journal import JournalReader
+from choline_jupyter.agent.leftovers import clear_leftovers, find_ended_epoch
 from choline_jupyter.agent.machine import describe_machine
 from choline_jupyter.agent.pump import Pump
 from choline_jupyter.agent.tunnel import Tunnel, open_tunnel
@@ -125,6 +126,8 @@ class Client:
         self._write(Type.HELLO, self._supervisor.describe())
 
     async def _open(self, frame: Frame) -> dict[str, Any]:
+        if clear_leftovers(self._supervisor, frame.header):
+            self._forget(frame.header["session"])
         return await self._supervisor.open(frame.header)
 
     async def _run(self, frame: Frame) -> dict[str, Any]:
@@ -273,10 +276,17 @@ class Client:
         directory = self._supervisor.place.find_session(session)
         reader = JournalReader(directory, rank, int(wish["after"].get(str(rank), 0)))
         hosted = self._supervisor.sessions.get(session)
-        series = {"session": session, "epoch": self._supervisor.find_epoch(session), "rank": rank}
+        epoch = int(hosted.spec["epoch"]) if hosted else find_ended_epoch(directory)
+        series = {"session": session, "epoch": epoch, "rank": rank}
         bell = hosted.bells[rank] if hosted and 0 <= rank < hosted.size else None
         window = int(wish["window"]) - int(wish["unread"].get(str(rank), 0))
         self._pumps[session, rank] = Pump(series, reader, bell, window, self._send_events)
+
+    def _forget(self, session: str) -> None:
+        """Its series begin anew."""
+        self._follows.pop(session, None)
+        for key in [key for key in self._pumps if key[0] == session]:
+            self._pumps.pop(key).close()
 
     async def _send_events(self, series: dict[str, Any], chunk: bytes) -> None:
         self._write(Type.EVENTS, series, chunk)

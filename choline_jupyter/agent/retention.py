@@ -35,6 +35,10 @@ class Retention:
         series = self._load(session)
         series[str(rank)] = max(seq, series.get(str(rank), 0))
 
+    def forget(self, session: str) -> None:
+        """Its series begin anew."""
+        self._acked.pop(session, None)
+
     def has_waiting(self, living: list[str]) -> bool:
         """Whether any of these sessions has put out what no client has stored yet."""
         return any(

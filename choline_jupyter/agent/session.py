@@ -2,7 +2,8 @@
 
 Made by `agent.supervisor` from an OPEN frame or from what an earlier supervisor left on disk; runs in its event loop.
 Files in the session's folder: `session.json` (what to re-create it from, replaced atomically), the journal's segments,
-`jobs/` (those that are not over), `r<rank>.exit` (how a rank ended), `r<rank>.log` (what bypassed the kernel's capture).
+`ended.json` (what its next epoch must know), `jobs/` (those that are not over), `r<rank>.exit` (how a rank ended),
+`r<rank>.log` (what bypassed the kernel's capture).
 Promise: one job runs at a time, the others wait in order; a job sent twice (after a cut) runs once; what was taken is
 run or said to be lost, whichever process is killed.
 """
@@ -24,6 +25,7 @@ from choline_jupyter.agent.datasets import Datasets
 from choline_jupyter.agent.doorbell import Bell
 from choline_jupyter.agent.job_folder import JobFolder
 from choline_jupyter.agent.journal import JournalWriter, find_ended_jobs, find_last_seq, list_ranks
+from choline_jupyter.agent.leftovers import note_ended
 from choline_jupyter.agent.place import Place
 from choline_jupyter.agent.process import read_oom_kills
 from choline_jupyter.agent.rank import Rank
@@ -337,6 +339,7 @@ class HostedSession:
 
     def _tell_end(self, reason: str) -> None:
         self.tell({"state": "ended", "reason": reason, **self._find_end()})
+        note_ended(self.directory, self.spec)
         (self.directory / "session.json").unlink(missing_ok=True)
         shutil.rmtree(self.directory / "layer", ignore_errors=True)
 

@@ -143,9 +143,6 @@ class Supervisor:
         if name not in self.sessions and not self.place.find_session(name).is_dir():
             raise Refused("no-session", "This machine has nothing of that session.")
 
-    def find_epoch(self, name: str) -> int:
-        return int(self.sessions[name].spec["epoch"]) if name in self.sessions else 1
-
     def list_ranks(self, name: str) -> list[int]:
         """The ranks of a session that have a series."""
         return self.sessions[name].list_ranks() if name in self.sessions else list_ranks(self.place.find_session(name))

@@ -24,7 +24,7 @@ class Watch:
 
     def __init__(self, home: Path, folder: Path = FOLDER) -> None:
         self._file, self._folder = home / "limits.json", folder
-        self._end, self._lease, self._hold = _read(self._file)
+        self._end, self._lease, self._hold = _read(self._file, self._find_start())
         self._is_awaited = False
         self._idle_since = find_uptime()
         self._is_busy = False
@@ -43,7 +43,7 @@ class Watch:
         """The machine may live for `left` seconds more, idle for `lease`, and for `hold` beyond it while results wait."""
         self._end, self._lease, self._hold = find_uptime() + left, lease, hold
         new = self._file.with_suffix(".new")
-        new.write_text(json.dumps({"end": self._end, "lease": lease, "hold": hold, "boot": find_boot()}))
+        new.write_text(json.dumps({"end": self._end, "lease": lease, "hold": hold, "boot": self._find_start()}))
         new.replace(self._file)
         self.refresh()
 
@@ -87,6 +87,13 @@ class Watch:
         is_idle = not self._is_busy and (self._end is None or self._find_idle_end() <= self._end)
         return "its lease ran out" if is_idle else "its budget is spent or its deadline has come"
 
+    def _find_start(self) -> str:
+        """What is another after each start of the machine; a container's is told by the watchdog, whose text is written anew."""
+        try:
+            return "%s/%d" % (find_boot(), (self._folder / "watch").stat().st_mtime_ns)
+        except OSError:
+            return find_boot()
+
     def _find_idle_end(self) -> float:
         return self._idle_since + self._lease + (self._hold if self._is_awaited else 0.0)
 
@@ -104,18 +111,18 @@ def find_uptime(told: str = "/proc/uptime") -> float:
 
 
 def find_boot() -> str:
-    """What is another after each start of the machine; empty where it cannot be told."""
+    """What is another after each start of the system; empty where it cannot be told."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
 
 
-def _read(path: Path) -> tuple[Optional[float], float, float]:
+def _read(path: Path, start: str) -> tuple[Optional[float], float, float]:
     """The limits that were set since the machine was started; none before a client has come."""
     try:
         kept = json.loads(path.read_text())
-        if kept["boot"] == find_boot():
+        if kept["boot"] == start:
             return float(kept["end"]), float(kept["lease"]), float(kept["hold"])
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -30,6 +30,7 @@ from choline_jupyter.store.scan import Scan, sign
 from choline_jupyter.store.tree import PREFIX, Tree
 
 _SKIPPED = {"__pycache__", ".ipynb_checkpoints", ".git", "node_modules"}
+INDEX = "files.json"  # in the session's folder
 _MOST = 20_000  # files that one job may announce
 _FULL = (
     "%d files could not be put in place: the disk of this machine is full at %s. Free some space: they come again then"
@@ -63,9 +64,9 @@ class Workspace:
         self.apart = ""  # the folder below the project, with a slash, whose files are told of by others
         self.unplaced: list[str] = []  # and those of them that could not be put in place
         # root -> path -> [digest, *signature]; without a digest what was there before us
-        self._known: dict[str, dict[str, list[Any]]] = _load(index)
+        self._known: dict[str, dict[str, list[Any]]] = load_index(index)
         if self.root not in self._known:
-            self._known[self.root] = {path: ["", *sign(status)] for path, status in _walk(self.root, self.shown)}
+            self._known[self.root] = {path: ["", *sign(status)] for path, status in walk(self.root, self.shown)}
 
     def unpack(self, size: int, data: memoryview) -> Iterator[str]:
         """What came with a job: `size` bytes of JSON that say what it is, then the small files; see `receive`."""
@@ -105,7 +106,7 @@ class Workspace:
         self._fetched.note(self.root, known)
         seen: set[str] = set()
         changes: list[Change] = []
-        for path, status in _walk(self.root, self.shown):
+        for path, status in walk(self.root, self.shown):
             seen.add(path)
             if path in self.gathered or (self.apart and path.startswith(self.apart)):
                 known[path] = ["", *sign(status)]  # nor are they news to a later job
@@ -283,7 +284,7 @@ def find_workspace(order: dict[str, Any]) -> Optional[Workspace]:
     if not order.get("layout"):
         return None
     layout, folder = Layout(**order["layout"]), Path(order["workspace"])
-    return Workspace(layout, Path(order["journal"]) / "files.json", Path(order["blobs"]), folder)
+    return Workspace(layout, Path(order["journal"]) / INDEX, Path(order["blobs"]), folder)
 
 
 @contextmanager
@@ -314,7 +315,7 @@ def _name(entry: Entry) -> str:
     return entry.digest or "link " + entry.target
 
 
-def _walk(root: str, shown: Container[str]) -> Iterator[tuple[str, os.stat_result]]:
+def walk(root: str, shown: Container[str]) -> Iterator[tuple[str, os.stat_result]]:
     """Files and links below a folder, not through links; of what jobs leave behind for themselves nothing.
 
     `shown` are folders of the machine's own that are not part of the project.
@@ -349,7 +350,8 @@ def _explain(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error)).lower()
 
 
-def _load(index: Path) -> dict[str, dict[str, list[Any]]]:
+def load_index(index: Path) -> dict[str, dict[str, list[Any]]]:
+    """By root and path, digest (empty for what was there before us) and signature."""
     with suppress(OSError, ValueError):
         told = json.loads(index.read_text())
         return told if isinstance(told, dict) else {}

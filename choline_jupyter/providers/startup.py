@@ -37,7 +37,7 @@ p=$(cat /run/sshd.pid 2>/dev/null || pgrep -o -x sshd) && kill -HUP "$p"
 # `last`: boot id, second of /proc/uptime at which it ends whatever happens, the same by the clock of day.
 _WATCH = """
 d={folder}
-mkdir -p $d; chmod 777 $d
+mkdir -p $d; chmod 777 $d; rm -f $d/notice
 cat > $d/watch <<'E'
 d={folder}
 up() {{ read -r s _ < /proc/uptime; echo ${{s%.*}}; }}

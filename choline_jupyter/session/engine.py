@@ -34,7 +34,7 @@ from choline_jupyter.session.prompts import Prompts
 from choline_jupyter.session.recovery import Recovery
 from choline_jupyter.session.rent.fleet import Fleet
 from choline_jupyter.session.rent.limits import Limits
-from choline_jupyter.session.rent.tenancy import Allows, Tenancy
+from choline_jupyter.session.rent.tenancy import Allows, Greet, Tenancy
 from choline_jupyter.session.sent_jobs import SentJobs
 from choline_jupyter.session.spec import SessionSpec, copy_environment
 from choline_jupyter.transport.askpass import Unanswered
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from choline_jupyter.model.event import Series
+    from choline_jupyter.model.instance import InstanceRow
 
 _PATIENCE = 10.0
 
@@ -86,10 +87,15 @@ class Engine:
             row = await self._loop.run_in_executor(None, self._claim, spec)
         session = self.sessions.get(row.id)
         if session is None:
+            spec = SentJobs(self.directory, row.id).inherit_policy(spec)
             session = self.sessions[row.id] = self._make_session(row, _complete(spec, row), connection)
             session.open()
         elif session.spec is None:  # so far it was only watched
             session.spec = _complete(dataclasses.replace(spec, packages=()), row)
+        elif spec.rent and spec.rent.on_loss and session.spec.rent:
+            rent = dataclasses.replace(session.spec.rent, on_loss=spec.rent.on_loss, wait=spec.rent.wait)
+            session.spec = dataclasses.replace(session.spec, rent=rent)
+            await self._loop.run_in_executor(None, session.sent.keep_spec, session.spec)
         return session
 
     async def join(self, row: SessionRow, follow: bool = True) -> LiveSession:
@@ -184,18 +190,11 @@ class Engine:
         self, specs: Sequence[SessionSpec], sessions: Sequence[str], epoch: int = 1, allows: Allows = lambda one: True
     ) -> list[SessionRow]:
         """Rented machines for sessions, as the tenancy has them; they are connected to. Raises CholineError."""
-        access = Access(True, self.prompts.ask, specs[0].accept_key, specs[0].client)
+        return await self.tenancy.rent(specs, self._make_greet(specs[0]), sessions, epoch, allows)
 
-        async def greet(contact: Contact) -> None:
-            connection = Connection(_load(find_provider(contact)).connect(contact, access), self._ping)
-            await connection.open()
-            await connection.request(Type.STATUS, {})
-            self._connections[find_provider(contact), contact.machine] = connection
-
-        def find_provider(contact: Contact) -> str:
-            return next(one.provider for one in self.tenancy.fleet.list_open() if one.label == contact.machine)
-
-        return await self.tenancy.rent(specs, greet, sessions, epoch, allows)
+    async def regain(self, machine: InstanceRow, spec: SessionSpec) -> None:
+        """Connect to a rented machine that was stopped and runs again. Raises CholineError, ProviderFailure."""
+        await self.tenancy.greet(machine, self._make_greet(spec))
 
     async def settle(self, row: SessionRow, spec: SessionSpec, session: LiveSession | None) -> LiveSession:
         """Open a session on a machine that it has not been on before: one that is followed here, or one from the store."""
@@ -245,6 +244,25 @@ class Engine:
             raise
         await self.drop(row)
         return is_gone
+
+    def _make_greet(self, spec: SessionSpec) -> Greet:
+        """Connects to a machine for the first time since it was started."""
+        access = Access(True, self.prompts.ask, spec.accept_key, spec.client)
+
+        async def greet(contact: Contact) -> None:
+            connection = Connection(_load(find_provider(contact)).connect(contact, access), self._ping)
+            await connection.open()
+            try:
+                await connection.request(Type.STATUS, {})
+            except BaseException:
+                await connection.close()
+                raise
+            self._connections[find_provider(contact), contact.machine] = connection
+
+        def find_provider(contact: Contact) -> str:
+            return next(one.provider for one in self.tenancy.fleet.list_open() if one.label == contact.machine)
+
+        return greet
 
     def _make_session(self, row: SessionRow, spec: SessionSpec | None, connection: Connection) -> LiveSession:
         session = LiveSession(row, spec, connection, self.store)

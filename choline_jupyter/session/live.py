@@ -13,7 +13,6 @@ import json
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choline_jupyter.errors import AgentFailed, HostError, SessionEnded
@@ -108,15 +107,18 @@ class LiveSession:
             self._found.update(new if are_found else ())
             self._send_open(new, are_found)
 
-    def follow(self, seen: dict[Series, int] | None = None) -> None:
+    def follow(
+        self, seen: dict[Series, int] | None = None, make: Callable[..., Follower] = Follower
+    ) -> Follower | None:
         """Have its events delivered, from what was seen, or from where this machine's store ends."""
         if self._follower:
-            return
+            return None
         known = self._store.find_contiguous(self.row.id) if seen is None else seen
         ends = {series.rank: seq for series, seq in known.items() if series.epoch == self.row.epoch}
         listeners = self._take, self._credit, self._lose, self.served.take
-        self._follower = Follower(self.row.id, self._store, ends, *listeners, self.mask, self.row.epoch)
+        self._follower = make(self.row.id, self._store, ends, *listeners, self.mask, self.row.epoch)
         self.connection.follow(self._follower, WINDOW)
+        return self._follower
 
     def run(self, job: JobRow, code: str, header: dict[str, Any], extra: bytes = b"") -> None:
         """Send a job; its events come out of the feed.
@@ -183,7 +185,8 @@ class LiveSession:
     def served(self) -> FileService:
         """Brings files that its kernels need and nobody foresaw; none, if it was not opened with folders to serve."""
         roots = ((self.spec.files if self.spec else None) or {}).get("roots", ())
-        return make_service(self.connection, self.row.id, roots, self._note_brought)
+        note = lambda path, digest: self.files.sync.note(path, digest)  # noqa: E731, PLW0108 - made when needed
+        return make_service(self.connection, self.row.id, roots, note)
 
     async def confirm(self, job: str) -> None:
         """Return when the agent has taken a job; raises HostError when it has not."""
@@ -338,10 +341,6 @@ class LiveSession:
             self._runs.pop(event.job, None)
             self._remember_fetched()
         self.jobs.note(row, event, fact)
-
-    def _note_brought(self, path: Path, digest: str) -> None:
-        """The session has this file now, though it did not go along with a job."""
-        self.files.sync.note(path, digest)
 
     def _remember_fetched(self) -> None:
         """What a job fetched on demand goes ahead next time."""

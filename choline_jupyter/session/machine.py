@@ -20,9 +20,9 @@ from choline_jupyter.providers.registry import list_names
 from choline_jupyter.session.datasets import list_paths
 from choline_jupyter.session.project import describe_files
 from choline_jupyter.session.ranks import count_ranks, name_session
-from choline_jupyter.session.rent.limits import LIMITS, read_limits, read_loss_policy
+from choline_jupyter.session.rent.limits import LIMITS, WAIT, read_limits, read_loss_policy
 from choline_jupyter.session.rent.renter import Rent
-from choline_jupyter.session.rent.suppliers import is_rented
+from choline_jupyter.session.rent.suppliers import can_stand, is_rented
 from choline_jupyter.session.rent.wish import is_wish, read_wish
 from choline_jupyter.session.spec import SessionSpec
 from choline_jupyter.session.wishes import NONE, Wishes, read_wishes
@@ -105,7 +105,7 @@ def _wants_rent(options: Values, provider: str, host: str) -> bool:
             raise RequestError(
                 f"There is no provider {named!r}.", f"Installed are: {', '.join(list_names())}."
             ) from None
-    limits = [name for name in (*LIMITS, "on-loss") if options.has(name)]
+    limits = [name for name in (*LIMITS, "on-loss", "wait") if options.has(name)]
     if limits and not is_wish(options):
         raise RequestError(f"--{limits[0]} is for rented machines.", "Add --gpu or --provider, or leave it out.")
     if is_wish(options) and (host or named):
@@ -123,9 +123,13 @@ def _make_rented(name: str, options: Values, command: tuple[str, ...]) -> Sessio
             f"--{'host' if host else 'isolated'} does not go with a rented machine.", "Leave one of the two out."
         )
     wishes = _find_wishes(options.text("env") or "", "rented")
-    rent = Rent(
-        read_wish(options), read_limits(options), options.text("provider") or "", on_loss=read_loss_policy(options)
-    )
+    provider, (on_loss, wait) = options.text("provider") or "", read_loss_policy(options)
+    if on_loss == WAIT and provider and not can_stand(provider):
+        raise RequestError(
+            f"A machine of {provider} that is lost is gone: there is nothing to wait for.",
+            "Leave --on-loss out: its jobs go on on another one.",
+        )
+    rent = Rent(read_wish(options), read_limits(options), provider, on_loss=on_loss, wait=wait)
     ranks = count_ranks(options, rent.wish.count)
     return SessionSpec(
         name if command else name_session(name, ranks),

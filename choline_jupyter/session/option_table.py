@@ -128,10 +128,11 @@ TABLE = Table(
         Option(
             "on-loss",
             Kind.TEXT,
-            "when it is lost while a job runs: resume on another one (default), or stop",
+            "when it is lost while a job runs: resume on another one (default), wait for one that was stopped, or stop",
             _RUN,
             "POLICY",
         ),
+        Option("wait", Kind.DURATION, "with --on-loss wait: at most so long (default: 1h)", _RUN),
         Option(
             "host", Kind.TEXT, "a machine reached by ssh: user@name[:port], or its name in config.toml", _REACH, "HOST"
         ),

@@ -67,6 +67,14 @@ class SentJobs:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def inherit_policy(self, spec: SessionSpec) -> SessionSpec:
+        """A session that is opened again: what is not said of losses stays as it was said before."""
+        kept = self.load_spec() if spec.rent and not spec.rent.on_loss else None
+        if not (kept and kept.rent and spec.rent):
+            return spec
+        rent = dataclasses.replace(spec.rent, on_loss=kept.rent.on_loss, wait=kept.rent.wait)
+        return dataclasses.replace(spec, rent=rent)
+
     def keep(
         self, job: str, code: bytes, header: dict[str, Any], acts: Sequence[Any] = (), buffers: Sequence[Any] = ()
     ) -> None:

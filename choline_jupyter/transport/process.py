@@ -31,7 +31,13 @@ async def open_program(command: Sequence[str], environment: Mapping[str, str]) -
         raise TransportError(f"{command[0]} cannot be started on this machine: {error.strerror}.") from None
     finally:
         theirs.close()
-    reader, writer = await asyncio.open_unix_connection(sock=ours, limit=LIMIT)
+    try:
+        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=LIMIT)
+    except BaseException:  # whoever wanted it has given up
+        ours.close()
+        process.kill()
+        _end(process, errors)
+        raise
     return Channel(reader, writer, lambda: _end(process, errors))
 
 

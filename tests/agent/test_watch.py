@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -111,6 +112,16 @@ def test_limits_outlive_the_supervisor_but_not_the_machine(
     Watch(tmp_path, folder).limit(100.0, 600.0)
     assert Watch(tmp_path, folder).find_end() == 50_100
     monkeypatch.setattr(watch, "find_boot", lambda: "another")
+    assert Watch(tmp_path, folder).find_end() == 50_000 + 1800
+
+
+def test_limits_do_not_outlive_a_container(tmp_path: Path, folder: Path, uptime: Uptime) -> None:
+    """One that was stopped and is started again has its host's boot id: its watchdog's text has been written anew."""
+    (folder / "watch").write_text("")
+    os.utime(folder / "watch", ns=(1, 1))
+    Watch(tmp_path, folder).limit(100.0, 600.0)
+    assert Watch(tmp_path, folder).find_end() == 50_100
+    os.utime(folder / "watch", ns=(2, 2))
     assert Watch(tmp_path, folder).find_end() == 50_000 + 1800
 
 

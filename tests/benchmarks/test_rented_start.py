@@ -57,7 +57,7 @@ def rent_and_run(provider: Told) -> Mapping[str, float]:
     async def agree(question: str) -> bool:
         return True
 
-    greet = tenancy._greet
+    greet = tenancy.greet
 
     async def note_greeting(machine: InstanceRow, *arguments: object) -> None:
         nonlocal greeted
@@ -65,7 +65,7 @@ def rent_and_run(provider: Told) -> Mapping[str, float]:
         greeted = time.perf_counter()
 
     tenancy._agree, tenancy.watch = agree, lambda: None
-    tenancy._greet = note_greeting  # type: ignore[method-assign,assignment]
+    tenancy.greet = note_greeting  # type: ignore[method-assign,assignment]
     driver.open("rented", make_spec(f"rented {time.perf_counter()}", parse_cell(LINE).options))
     sent = time.perf_counter()
     timing = driver.run("print(1 + 1)")

@@ -45,11 +45,10 @@ mount -t proc proc /proc
 mount --bind {folder}/passwd /etc/passwd
 mount --bind {folder}/ssh /etc/ssh
 mount -t tmpfs -o mode=755 tmpfs /run
-mount -t tmpfs -o mode=1777 tmpfs /var/tmp
+mount --bind {folder}/var-tmp /var/tmp
 {hide}
 mkdir -p /run/sshd
-rm -f /etc/ssh/ssh_host_ed25519_key*
-ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+[ -s /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 cd {folder}/home
 export HOME={folder}/home
 sh {folder}/startup > {folder}/startup.log 2>&1 &
@@ -78,6 +77,8 @@ class Machine:
             (self.folder / name).mkdir(mode=0o700)
         if authorized:
             (self.folder / "home/.ssh/authorized_keys").write_text(authorized + "\n")
+        (self.folder / "var-tmp").mkdir()
+        (self.folder / "var-tmp").chmod(0o1777)
         (self.folder / "startup").write_text(startup)
         (self.folder / "passwd").write_text(write_passwd(self.folder / "home"))
         self._hidden = hidden
@@ -86,7 +87,8 @@ class Machine:
         for _ in range(_TRIES):
             [self.port] = find_ports(1)
             (self.folder / "sshd_config").write_text(_CONFIG.format(port=self.port, path=path))
-            self._process = self._boot({"PATH": path, **(environment or {})})
+            self._environment = {"PATH": path, **(environment or {})}
+            self._process = self._boot(self._environment)
             if self._comes_up():
                 break
         self.address = f"root@127.0.0.1:{self.port}"
@@ -126,6 +128,12 @@ class Machine:
         with suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGKILL)
         self._process.wait(_PATIENCE)
+
+    def thaw(self) -> None:
+        """Start it again: the same disk, the same address, what was ordered to run first runs again."""
+        assert not self.is_running
+        self._process = self._boot(self._environment)
+        assert self._comes_up(), (self.folder / "log").read_text()[-2000:]
 
     def _boot(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]

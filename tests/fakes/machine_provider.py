@@ -16,6 +16,7 @@ from choline_jupyter.providers.provider import (
     LABEL,
     SELF_DESTROY,
     STARTUP,
+    STOP,
     Access,
     Contact,
     Order,
@@ -47,7 +48,7 @@ class MachineProvider(MemoryProvider):
     """Owns its machines until `close`."""
 
     name = "memory"
-    capabilities = frozenset({LABEL, SELF_DESTROY, STARTUP})
+    capabilities = frozenset({LABEL, SELF_DESTROY, STARTUP, STOP})
 
     def __init__(self, answers: tuple[str, ...] = (), lag: int = 0, offers: int = 3) -> None:
         super().__init__(answers, lag, offers)
@@ -68,6 +69,16 @@ class MachineProvider(MemoryProvider):
         await super().destroy(handle)
         if handle in self.machines:
             self.machines[handle].end()
+
+    def outbid(self, handle: str) -> None:
+        """Somebody pays more: the machine is halted, its disk stays."""
+        self.states[handle] = InstanceState.PREEMPTED
+        self.machines[handle].freeze()
+
+    def win(self, handle: str) -> None:
+        """The bid is the highest again: the machine runs, with the disk that it had."""
+        self.machines[handle].thaw()
+        del self.states[handle]
 
     def connect(self, contact: Contact, access: Access = ANY) -> Transport:
         return make_way(contact, access, _LINGER)

@@ -72,6 +72,16 @@ class VastCloud(Cloud):
         with self.lock:
             self._halt(self.rentals[handle])
 
+    def win(self, handle: str) -> None:
+        """The bid is the highest again: the machine runs, with the disk that it had."""
+        with self.lock:
+            rental = self.rentals[handle]
+            assert rental.state == "stopped"
+            if rental.machine:
+                rental.machine.thaw()
+            rental.state, rental.detail["wanted"] = "running", "running"
+            self.charge(rental, rental.price.find_hourly(rental.disk))
+
     def turn(self, handle: str, status: str) -> None:
         """The machine's `actual_status` is another from now on, and nothing runs on it; what it costs stays."""
         with self.lock:

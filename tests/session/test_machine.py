@@ -10,6 +10,10 @@ from choline_jupyter.errors import RequestError
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.option_reader import Values
 from choline_jupyter.session.option_table import SCRIPT, TABLE
+from choline_jupyter.session.options import parse_cell
+from choline_jupyter.session.rent.renter import Rent
+from choline_jupyter.session.sent_jobs import SentJobs
+from choline_jupyter.session.spec import SessionSpec
 
 KEY = "SHA256:" + "a" * 43
 
@@ -74,3 +78,44 @@ def test_what_is_no_environment(tmp_path: Path, text: str | None, options: dict[
     with pytest.raises(RequestError, match=reason) as caught:
         make_spec("a", give(**options, env=str(file)))
     assert caught.value.hint
+
+
+def rent(line: str) -> Rent:
+    found = make_spec("a", parse_cell(f"--gpu 4x3090 --budget 2 {line}").options).rent
+    assert found
+    return found
+
+
+def test_what_becomes_of_a_job_is_the_user_s_to_say() -> None:
+    assert (rent("").on_loss, rent("").wait) == ("", 3600.0)
+    assert rent("--on-loss stop").on_loss == "stop"
+    assert (rent("--on-loss wait").on_loss, rent("--on-loss wait").wait) == ("wait", 3600.0)
+    assert rent("--on-loss wait --wait 1h30m --provider vast").wait == 5400.0
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("--gpu 4x3090 --budget 2 --on-loss pray", "is no policy"),
+        ("--gpu 4x3090 --budget 2 --wait 1h", "is for --on-loss wait"),
+        ("--gpu 4x3090 --budget 2 --on-loss stop --wait 1h", "is for --on-loss wait"),
+        ("--gpu 4x3090 --budget 2 --on-loss wait --provider lambda", "there is nothing to wait for"),
+        ("--gpu 4x3090 --budget 2 --on-loss wait --provider modal", "there is nothing to wait for"),
+        ("--gpu 4x3090 --budget 2 --on-loss wait --provider runpod", "there is nothing to wait for"),
+        ("--host lab --wait 1h", "is for rented machines"),
+    ],
+)
+def test_what_cannot_be_done_about_losses_is_refused(line: str, reason: str) -> None:
+    with pytest.raises(RequestError, match=reason) as caught:
+        make_spec("a", parse_cell(line).options)
+    assert caught.value.hint
+
+
+def test_what_is_not_said_again_stays(tmp_path: Path) -> None:
+    sent = SentJobs(tmp_path, "s-1")
+    said, silent = SessionSpec("a", rent=rent("--on-loss wait --wait 2h")), SessionSpec("a", rent=rent(""))
+    assert sent.inherit_policy(silent) == silent
+    sent.keep_spec(said)
+    assert sent.inherit_policy(silent).rent == said.rent
+    assert sent.inherit_policy(SessionSpec("a", rent=rent("--on-loss stop"))).rent == rent("--on-loss stop")
+    assert sent.inherit_policy(SessionSpec("a")) == SessionSpec("a")

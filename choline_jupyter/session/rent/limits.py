@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from choline_jupyter.session.option_reader import Values
 
 LIMITS = ("budget", "lease", "deadline", "hold")  # the options
-RESUME, STOP = POLICIES = ("resume", "stop")  # what --on-loss may be
+RESUME, STOP, WAIT = POLICIES = ("resume", "stop", "wait")  # what --on-loss may be
 LEASE, DEADLINE, HOLD = 1800.0, 8 * 3600.0, 2 * 3600.0
+PATIENCE = 3600.0  # seconds that a machine which was stopped is waited for
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ def read_limits(options: Values, known: Limits | None = None) -> Limits:
     )
 
 
-def read_loss_policy(options: Values) -> str:
-    """What --on-loss says; raises RequestError."""
-    policy = options.text("on-loss") or RESUME
-    if policy not in POLICIES:
-        raise RequestError(f"--on-loss {policy!r:.40} is no policy.", f"There are {' and '.join(POLICIES)}.")
-    return policy
+def read_loss_policy(options: Values) -> tuple[str, float]:
+    """What --on-loss says, empty where it says nothing, and how long to wait at most; raises RequestError."""
+    policy, seconds = options.text("on-loss") or "", options.number("wait")
+    if policy and policy not in POLICIES:
+        raise RequestError(f"--on-loss {policy!r:.40} is no policy.", f"There are {', '.join(POLICIES)}.")
+    if seconds is not None and policy != WAIT:
+        raise RequestError("--wait is for --on-loss wait.", "Add that, or leave it out.")
+    return policy, PATIENCE if seconds is None else float(seconds)
 
 
 def read_settings() -> MoneySettings:

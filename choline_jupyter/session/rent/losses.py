@@ -9,20 +9,20 @@ from __future__ import annotations
 import dataclasses
 
 from choline_jupyter.ledger.event_store import EventStore
-from choline_jupyter.model.instance import InstanceRow, InstanceState
+from choline_jupyter.model.instance import InstanceRow
 from choline_jupyter.model.job import JobState
 from choline_jupyter.model.session import SessionRow, SessionState, Trust
 from choline_jupyter.session.rent.fleet import Fleet
-from choline_jupyter.session.rent.limits import STOP
+from choline_jupyter.session.rent.halts import HALTED, Halt, find_halt, find_start
+from choline_jupyter.session.rent.limits import STOP, WAIT
 from choline_jupyter.session.rent.session_money import find_rest
+from choline_jupyter.session.rent.suppliers import can_stand
 from choline_jupyter.session.sent_jobs import SentJobs
 from choline_jupyter.session.spec import SessionSpec
 
-_HALTED = (InstanceState.PREEMPTED, InstanceState.STOPPED)
-
 
 def note_losses(fleet: Fleet, store: EventStore) -> list[SessionRow]:
-    """Note the sessions whose machines are gone, and give those that go on elsewhere."""
+    """Note the sessions whose machines are gone, or halted and waited for, and give those of the former that go on elsewhere."""
     alive = {row.label for row in fleet.list_open()}
     known = {row.label for row in fleet.ledger.list_instances()}
     lost = [row for row in store.list_sessions() if _is_lost(row, alive, known)]
@@ -30,7 +30,9 @@ def note_losses(fleet: Fleet, store: EventStore) -> list[SessionRow]:
     for row in lost:
         if row not in going_on:
             note_end(fleet, store, row)
-        elif row.state is not SessionState.LOST:
+    waited = [row for row in store.list_sessions() if find_waited(fleet, store, row)]
+    for row in [*going_on, *waited]:
+        if row.state is not SessionState.LOST:
             store.save_session(dataclasses.replace(row, state=SessionState.LOST))
     return going_on
 
@@ -60,10 +62,37 @@ def find_machine(fleet: Fleet, row: SessionRow) -> InstanceRow | None:
 
 
 def list_halted(fleet: Fleet, store: EventStore, provider: str) -> list[InstanceRow]:
-    """Machines that were taken away while a job ran; each is ended, its disk too, before another takes its place."""
-    halted = {row.label: row for row in fleet.list_open(provider) if row.state in _HALTED}
+    """Machines that stand and are to be ended, their disks too: while a job ran there those that nobody waits for, before another
+    takes their place; any other when it has stood for as long as it may be idle, because it cannot end itself.
+    """
+    halted = {row.label: row for row in fleet.list_open(provider) if row.state in HALTED}
     rows = [row for row in store.list_sessions() if row.state.is_open and row.machine in halted] if halted else []
-    return [halted[row.machine] for row in rows if _is_busy(store, row)]
+    busy = {row.machine: row for row in rows if _is_busy(store, row)}
+    unwanted = {label for label, row in busy.items() if not find_waited(fleet, store, row)}
+    spent = {label for label, machine in halted.items() if label not in busy and _has_stood(fleet, machine)}
+    return [halted[label] for label in sorted(unwanted | spent)]
+
+
+def find_waited(fleet: Fleet, store: EventStore, row: SessionRow) -> Halt | None:
+    """The halt of a session's machine while it is waited for: its user wants that, a job had not ended, its time is not over."""
+    machine = find_machine(fleet, row) if row.state.is_open and row.trust is not Trust.OWN else None
+    if machine is None or machine.state not in HALTED or not can_stand(machine.provider):
+        return None
+    spec = SentJobs(store.directory, row.id).load_spec()
+    if spec is None or spec.rent is None or spec.rent.on_loss != WAIT or not _is_busy(store, row):
+        return None
+    halt = find_halt(fleet, machine, spec.rent.wait)
+    return halt if fleet.clock() < halt.until else None
+
+
+def is_waited(fleet: Fleet, store: EventStore, label: str) -> bool:
+    """Whether the machine of this label is."""
+    return any(row.machine == label and find_waited(fleet, store, row) for row in store.list_sessions())
+
+
+def _has_stood(fleet: Fleet, machine: InstanceRow) -> bool:
+    since = find_start(fleet.ledger.money.list_periods(machine.id))
+    return since is not None and fleet.clock() - since > machine.lease + machine.hold
 
 
 def _is_busy(store: EventStore, row: SessionRow) -> bool:

@@ -23,7 +23,7 @@ from choline_jupyter.providers.provider import STARTUP, Order, Provider, Sightin
 from choline_jupyter.providers.registry import load_provider
 from choline_jupyter.providers.startup import make_startup, make_watchdog
 from choline_jupyter.session.rent.fleet import Fleet
-from choline_jupyter.session.rent.limits import RESUME, Limits
+from choline_jupyter.session.rent.limits import PATIENCE, Limits
 from choline_jupyter.session.rent.market import FAILED, Found, Plan, Ranked, survey
 from choline_jupyter.session.rent.meter import find_seconds, render_money
 from choline_jupyter.session.rent.reconciler import ABSENCES, confirm_gone, destroy, reconcile
@@ -53,7 +53,8 @@ class Rent:
     provider: str = ""
     plan: Plan = field(default_factory=Plan)
     image: str = ""
-    on_loss: str = RESUME  # what becomes of its jobs when the machine is lost (`session.rent.losses`)
+    on_loss: str = ""  # what becomes of its jobs when the machine is lost (`session.rent.losses`); they go on elsewhere
+    wait: float = PATIENCE  # seconds that it is waited for, if it was stopped and that is the policy
 
 
 class _Next(Exception):

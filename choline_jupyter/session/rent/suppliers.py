@@ -6,7 +6,7 @@ Called by `session.rent` and the verbs. A provider that cannot be loaded (its pa
 
 from __future__ import annotations
 
-from choline_jupyter.providers.provider import FREE, Provider
+from choline_jupyter.providers.provider import FREE, STOP, Provider
 from choline_jupyter.providers.registry import list_names, load_provider
 
 
@@ -20,6 +20,14 @@ def load_rented(*, is_any: bool = False) -> list[Provider]:
 def is_rented(name: str) -> bool:
     """Whether a provider of this name rents machines out; raises KeyError for one that is not installed."""
     return FREE not in load_provider(name).capabilities
+
+
+def can_stand(name: str) -> bool:
+    """Whether machines of this provider may be stopped, and run again later with the disk that they had."""
+    try:
+        return STOP in load_provider(name).capabilities
+    except KeyError:  # it is not installed any more
+        return False
 
 
 def explain_missing() -> list[str]:

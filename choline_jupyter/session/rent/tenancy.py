@@ -21,8 +21,9 @@ from choline_jupyter.providers.provider import Contact, Provider
 from choline_jupyter.session.connection import Connection
 from choline_jupyter.session.keeping import start_keeper
 from choline_jupyter.session.rent.fleet import USABLE, Fleet, find_offer
+from choline_jupyter.session.rent.halts import render_storage
 from choline_jupyter.session.rent.limits import Limits
-from choline_jupyter.session.rent.losses import list_halted, note_losses
+from choline_jupyter.session.rent.losses import is_waited, list_halted, note_losses
 from choline_jupyter.session.rent.meter import render_money
 from choline_jupyter.session.rent.reconciler import ABSENCES, confirm_gone, destroy, reconcile
 from choline_jupyter.session.rent.renter import Renter
@@ -51,6 +52,7 @@ class Tenancy:
     def __init__(self, fleet: Fleet, store: EventStore, agree: Agree) -> None:
         self.fleet, self._store, self._agree = fleet, store, agree
         self._alerted: dict[str, float] = {}
+        self._standing: set[str] = set()  # stopped machines that are being ended, by label, of which it was said
         self.greeting, self.period = GREETING, _EVERY
         self.watch = start_keeper  # called when there is something to watch over
         self.make_line: Callable[[], WaitingLine] = WaitingLine  # on which somebody waits for a machine
@@ -93,7 +95,7 @@ class Tenancy:
             line.pause()
             return await self._agree(question)
 
-        renter = Renter(self.fleet, providers, agree, lambda machine: self._greet(machine, greet), self.watch)
+        renter = Renter(self.fleet, providers, agree, lambda machine: self.greet(machine, greet), self.watch)
         ticking = asyncio.get_running_loop().create_task(self._tick(line, sessions))
         try:
             machines = await renter.rent(rent, sessions, epoch, line.tell)
@@ -167,9 +169,33 @@ class Tenancy:
         for meter in [self._meters.pop(label) for label in labels if label in self._meters]:
             meter.cancel()
         machines = [self._find(label) for label in labels]
-        providers = {machine.provider: self._load(machine.provider) for machine in machines}
+        providers = {machine.provider: self.load(machine.provider) for machine in machines}
         await asyncio.gather(*(destroy(self.fleet, providers[machine.provider], machine) for machine in machines))
         return all([await confirm_gone(self.fleet, providers[one.provider], one) for one in machines])
+
+    async def greet(self, machine: InstanceRow, greet: Greet) -> None:
+        """Until it lets us in with the key that it was given; a machine that says `running` may not listen yet."""
+        deadline = self.fleet.clock() + self.greeting
+        contact = await self.fleet.run(self.fleet.find_contact, machine)
+        while True:
+            try:
+                await greet(contact)
+            except HostError as error:
+                if self.fleet.clock() > deadline:
+                    raise ProviderFailure(f"it does not let us in: {error.message}") from None
+            else:
+                return
+            await asyncio.sleep(_AGAIN)
+
+    def load(self, name: str) -> Provider:
+        """The provider of this name. Raises CholineError."""
+        for provider in load_rented(is_any=True):
+            if provider.name == name:
+                return provider
+        raise CholineError(
+            f"The provider {name} is not installed any more.", "Install it again, so that its machines can be ended.",
+            self.fleet.describe_billing(),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Let go; machines go on as their limits say."""
@@ -190,20 +216,6 @@ class Tenancy:
         left = [row for row in self.fleet.list_open() if row.session in sessions]
         ending = ", ".join(self.fleet.describe_billing(left))
         return f"; still being ended: {ending}" if left else ""
-
-    async def _greet(self, machine: InstanceRow, greet: Greet) -> None:
-        """Until it lets us in with the key that it was given; a machine that says `running` may not listen yet."""
-        deadline = self.fleet.clock() + self.greeting
-        contact = await self.fleet.run(self.fleet.find_contact, machine)
-        while True:
-            try:
-                await greet(contact)
-            except HostError as error:
-                if self.fleet.clock() > deadline:
-                    raise ProviderFailure(f"it does not let us in: {error.message}") from None
-            else:
-                return
-            await asyncio.sleep(_AGAIN)
 
     async def _meter(self, label: str, connection: Connection) -> None:
         """Note what has gone either way, and say what the budget is worth now."""
@@ -231,18 +243,31 @@ class Tenancy:
             cut = 0 if connection.is_connected else cut + 1
 
     async def _is_gone(self, label: str) -> bool:
-        """Whether the provider says so, when a machine cannot be reached; one that cannot be asked has not said it."""
+        """Whether the provider says so, when a machine cannot be reached; one that cannot be asked has not said it. One that was
+        stopped and is waited for is gone for who has used it.
+        """
         machines = [row for row in await self.fleet.run(self.fleet.list_open) if row.label == label]
         with contextlib.suppress(ProviderFailure, CholineError):
             for machine in machines:
-                provider = await self.fleet.run(self._load, machine.provider)
+                provider = await self.fleet.run(self.load, machine.provider)
                 for _ in range(ABSENCES):
                     await reconcile(self.fleet, provider)
                 for halted in await self.fleet.run(list_halted, self.fleet, self._store, provider.name):
                     await destroy(self.fleet, provider, halted)
-                    await confirm_gone(self.fleet, provider, halted)
+                    if not await confirm_gone(self.fleet, provider, halted):
+                        self._tell_standing(halted)
         await self.fleet.run(note_losses, self.fleet, self._store)
-        return label not in await self.fleet.run(self.fleet.ledger.list_labels, True)
+        is_open = label in await self.fleet.run(self.fleet.ledger.list_labels, True)
+        return not is_open or await self.fleet.run(is_waited, self.fleet, self._store, label)
+
+    def _tell_standing(self, machine: InstanceRow) -> None:
+        """Say it once that a machine which was stopped is not known to be gone."""
+        if machine.label not in self._standing:
+            self._standing.add(machine.label)
+            why = self.fleet.reasons.get(machine.label, "stopped")
+            cost = f"until its provider has taken that, its disk costs {render_storage(machine)}"
+            sys.stderr.write(f"choline: {machine.label} was {why} and is being ended; {cost}.\n")
+            sys.stderr.flush()
 
     def _alert(self, machine: InstanceRow) -> None:
         """Say it once when half, most and all of a budget is spent."""
@@ -266,15 +291,6 @@ class Tenancy:
             if machine.label == label:
                 return machine
         raise SessionEnded(_GONE, "Run the cell again: it asks for another one.")
-
-    def _load(self, name: str) -> Provider:
-        for provider in load_rented(is_any=True):
-            if provider.name == name:
-                return provider
-        raise CholineError(
-            f"The provider {name} is not installed any more.", "Install it again, so that its machines can be ended.",
-            self.fleet.describe_billing(),
-        )  # fmt: skip
 
 
 def _tell_there(machines: Sequence[InstanceRow]) -> str:

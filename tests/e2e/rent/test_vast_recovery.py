@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kernels.driven_kernel import DrivenKernel
+from tests.e2e.kernels.driven_kernel import DrivenKernel, Run
 from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.kernels.pair import LOAD
 from tests.e2e.losses.agent_processes import wait_until
@@ -91,13 +91,50 @@ def test_the_quickstart_goes_on_on_another_machine(home: Isolation, cloud: VastC
     assert "from step " in told
     [second] = cloud.list_alive()
     assert second.handle != first.handle
+    assert read_spent(run) == pytest.approx(cloud.bill(first.handle) + cloud.bill(second.handle), abs=0.01)
+    succeed(kernel, "%choline stop --all --yes")
+    wait_until(lambda: not cloud.list_alive())
+    kernel.close()
+
+
+def read_spent(run: Run) -> float:
+    """What the line below a cell says at last that its session has cost."""
     shown = [
         str(message["content"]["data"]["text/plain"]) for message in run.find("update_display_data", "display_data")
     ]
     [*_, meter] = [text for text in shown if "USD so far" in text]
-    spent = float(meter.partition("; ")[2].split()[0])
     assert "of 2.00 USD so far" in meter
-    assert spent == pytest.approx(cloud.bill(first.handle) + cloud.bill(second.handle), abs=0.01)
+    return float(meter.partition("; ")[2].split()[0])
+
+
+def test_the_quickstart_waits_for_its_machine(home: Isolation, cloud: VastCloud) -> None:
+    """It was outbid; then its bid is the highest again."""
+    kernel = DrivenKernel(home)
+    kernel.run(LOAD)
+    undisturbed = read_lines(succeed(kernel, TRAINING.replace("PAUSE", "0.0")).read())
+    run = kernel.start(
+        LINE.replace("--env none", "--env none --on-loss wait --wait 3h") + TRAINING.replace("PAUSE", "0.1")
+    )
+    read_until(kernel, lambda: "step 9 " in run.read())
+    [machine] = cloud.list_alive()
+    cloud.outbid(machine.handle)
+    read_until(kernel, lambda: "waiting for it" in run.read("stderr"))
+    told = run.read("stderr")
+    assert "was outbid after" in told
+    assert "for at most 2 h 59 min, then another is looked for" in told
+    assert "its disk costs 0.0041 USD/h (3.00 USD a month)" in told
+    cloud.win(machine.handle)
+    read_until(kernel, lambda: run.is_idle and run.reply)
+    assert run.reply["status"] == "ok", run.read("stderr")
+    lines = read_lines(run.read())
+    steps = [undisturbed.index(line) for line in lines]
+    assert (steps[0], steps[-1]) == (0, 23)
+    assert sum(step != before + 1 for before, step in pairwise(steps)) <= 1
+    told = run.read("stderr")
+    assert told.count("waiting for it") == 1
+    assert "and runs again, going on from step" in told
+    assert cloud.list_alive() == [machine]
+    assert read_spent(run) == pytest.approx(cloud.bill(machine.handle), abs=0.01)
     succeed(kernel, "%choline stop --all --yes")
     wait_until(lambda: not cloud.list_alive())
     kernel.close()
