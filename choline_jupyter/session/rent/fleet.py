@@ -63,8 +63,13 @@ class Fleet:
             self.ledger.close()
 
     async def run(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
-        """A method of this or of the ledger, in an executor."""
-        return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+        """A method of this or of the ledger, in an executor. Who is cancelled goes on when it has ended: nothing overtakes it."""
+        done = asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await asyncio.wait([done])
+            raise
 
     def set_clock(self) -> None:
         """By the clock of day, while nothing is counted by it; called before an intent is recorded."""
