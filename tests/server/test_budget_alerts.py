@@ -15,11 +15,12 @@ from choline_jupyter.server.budget_alerts import list_alerts
 from choline_jupyter.session.rent.fleet import Fleet
 from tests.server.rentals import HOURLY, save_machine
 
-START = time.time()  # the ledger notes by the real clock when a machine is gone
-
 
 class Clock:
-    now = START
+    """Begins with each test at the real time: the ledger notes by that when a machine is gone."""
+
+    def __init__(self) -> None:
+        self.start = self.now = time.time()
 
     def __call__(self) -> float:
         return self.now
@@ -43,18 +44,18 @@ def tell(fleet: Fleet) -> Any:
 
 
 def test_shares_are_reached_when_the_one_before_said_they_would_be(fleet: Fleet, clock: Clock) -> None:
-    save_machine(fleet.ledger, hours=0, budget=HOURLY, now=START)
+    save_machine(fleet.ledger, hours=0, budget=HOURLY, now=clock.start)
     reached = []
     while (alert := tell(fleet))["next"] is not None:
-        reached.append((round(clock.now - START), alert["reached"]))
+        reached.append((round(clock.now - clock.start), alert["reached"]))
         clock.now += alert["next"] + 0.01
     assert reached == [(0, 0.0), (1800, 0.5), (2880, 0.8)]
-    assert (alert["reached"], alert["left"], round(clock.now - START)) == (1.0, 0.0, 3600)
+    assert (alert["reached"], alert["left"], round(clock.now - clock.start)) == (1.0, 0.0, 3600)
 
 
 def test_one_whose_budget_has_ended_it_has_reached_it_to_the_last(fleet: Fleet, clock: Clock) -> None:
     """A machine ends by its own clock, some seconds before the ledger's estimate is whole."""
-    row = save_machine(fleet.ledger, hours=0, budget=HOURLY, now=START)
+    row = save_machine(fleet.ledger, hours=0, budget=HOURLY, now=clock.start)
     clock.now += 3600 - 20
     assert tell(fleet)["reached"] == 0.8
     fleet.note(row, InstanceState.GONE)
@@ -65,7 +66,7 @@ def test_one_whose_budget_has_ended_it_has_reached_it_to_the_last(fleet: Fleet, 
 
 
 def test_one_that_was_stopped_is_told_of_no_more(fleet: Fleet, clock: Clock) -> None:
-    row = save_machine(fleet.ledger, hours=0, budget=HOURLY, now=START)
+    row = save_machine(fleet.ledger, hours=0, budget=HOURLY, now=clock.start)
     clock.now += 2000
     assert tell(fleet)["reached"] == 0.5
     fleet.note(row, InstanceState.GONE)
@@ -73,7 +74,7 @@ def test_one_that_was_stopped_is_told_of_no_more(fleet: Fleet, clock: Clock) -> 
 
 
 def test_a_budget_of_a_cent_is_not_used_up_at_once(fleet: Fleet, clock: Clock) -> None:
-    row = save_machine(fleet.ledger, hours=0, budget=0.01, now=START)
+    row = save_machine(fleet.ledger, hours=0, budget=0.01, now=clock.start)
     clock.now += 5
     fleet.note(row, InstanceState.GONE)
     assert list_alerts(fleet, fleet.ledger.list_instances()) == []
@@ -81,7 +82,7 @@ def test_a_budget_of_a_cent_is_not_used_up_at_once(fleet: Fleet, clock: Clock) -
 
 def test_a_session_on_its_second_machine_is_one(fleet: Fleet, clock: Clock) -> None:
     """What the first one cost counts."""
-    first = save_machine(fleet.ledger, 1, hours=0, budget=HOURLY, now=START)
+    first = save_machine(fleet.ledger, 1, hours=0, budget=HOURLY, now=clock.start)
     clock.now += 1800
     fleet.note(first, InstanceState.GONE)
     second = replace(first, id="i-2", label="choline-2", epoch=2, budget=HOURLY / 2, created_at=clock.now)
