@@ -55,7 +55,7 @@ class Purse:
     @property
     def replaces(self) -> bool:
         """Whether another machine takes the place of a lost one."""
-        return self._rent.on_loss == RESUME
+        return self._rent.on_loss in ("", RESUME)
 
     async def rent(self, specs: Sequence[SessionSpec]) -> list[LiveSession]:
         """A machine for each of these new sessions. Raises CholineError, and then there is none of them."""
@@ -172,7 +172,7 @@ def check_rent(rent: Rent) -> None:
     """Raise RequestError where no provider that is asked for has machines that reach each other, and for a policy that is
     for a session alone.
     """
-    if rent.on_loss not in (RESUME, STOP):
+    if rent.on_loss not in ("", RESUME, STOP):
         raise RequestError(f"--on-loss {rent.on_loss} does not go with --nodes.", f"There are {RESUME} and {STOP}.")
     suited = [one for one in load_rented(is_any=True) if has_network(one)]
     names = " or ".join(one.name for one in suited)
