@@ -54,6 +54,14 @@ class Installed:
                 yield need
 
 
+def _read_name(found: Distribution) -> str:
+    """Empty for a damaged one; the backport, which replaces the standard library's once it is imported, raises for that."""
+    try:
+        return found.metadata["Name"] or ""
+    except FileNotFoundError:
+        return ""
+
+
 @dataclass
 class Inventory:
     """Everything installed, as of one state of `sys.path`."""
@@ -66,7 +74,7 @@ class Inventory:
         """What is there now; the first of a name on `sys.path` counts, as for an import."""
         inventory = cls()
         for found in distributions():
-            name = normalize(found.metadata["Name"] or "")
+            name = normalize(_read_name(found))
             if name and name not in inventory.by_name:
                 inventory.by_name[name] = _read(found)
                 inventory._found.append(found)
