@@ -34,7 +34,7 @@ class Bridge:
         self._pid = os.getpid()
         threading.Thread(target=self._loop.run_forever, name="choline-engine", daemon=True).start()
         self.engine = self._make()
-        atexit.register(self._close)
+        atexit.register(self.close)
 
     def call(self, coroutine: Coroutine[Any, Any, Result], answer: Answer | None = None) -> Result:
         """Run a coroutine in the engine's loop and wait for what it returns or raises.
@@ -61,13 +61,15 @@ class Bridge:
         """Have a coroutine run in the engine's loop; returns at once."""
         asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    def _make(self) -> Engine:
-        return Engine(self._loop)
-
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of all sessions, once; at the end of the process at the latest."""
+        atexit.unregister(self.close)
         if os.getpid() == self._pid:  # a fork of the notebook's kernel has none of this
             asyncio.run_coroutine_threadsafe(self.engine.close(), self._loop).result(10)
             self.engine.store.close()
+
+    def _make(self) -> Engine:
+        return Engine(self._loop)
 
 
 class WorkerBridge(Bridge):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import dataclasses
 import time
 from collections.abc import Iterator
@@ -120,8 +119,7 @@ class EngineDriver:
 
     def close(self) -> None:
         """Let go of the machine; the engine's thread ends."""
-        atexit.unregister(self.bridge._close)
-        self.bridge._close()
+        self.bridge.close()
         self.bridge.post(self.bridge._loop.stop)
 
     def _get_session(self) -> LiveSession:

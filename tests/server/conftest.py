@@ -18,6 +18,7 @@ from pytest_jupyter.jupyter_server import *  # noqa: F403
 
 from choline_jupyter.ledger.event_store import EventStore
 from choline_jupyter.server import unload
+from choline_jupyter.session import bridge
 
 
 @pytest.fixture(name="jp_server_config")
@@ -35,6 +36,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CHOLINE_AGENT_HOME", str(tmp_path / "agent"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def engine(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test has the engine of a process of its own, in its own folder."""
+    monkeypatch.setattr(bridge, "_bridge", None)
+    yield
+    if bridge._bridge:
+        bridge._bridge.close()
 
 
 @pytest.fixture(autouse=True, name="jp_server_cleanup")
