@@ -109,8 +109,10 @@ class Renter:
         ]
         try:
             return list(await asyncio.gather(*tasks))
-        except BaseException:
+        except BaseException as error:
             await asyncio.shield(asyncio.ensure_future(self._give_back(tasks)))
+            if isinstance(error, NoMachine):
+                error.still_billing = self._fleet.describe_billing()
             raise
 
     async def _rent_one(
@@ -126,10 +128,7 @@ class Renter:
                 reasons.append(f"{ranked.offer.provider} {ranked.offer.name}: {failure}")
                 tell("offers", f"offer {len(reasons)} came to nothing ({failure}); trying the next")
             ranked = stock.take(tried) if len(tried) < TRIES else None
-        still = self._fleet.describe_billing()
-        raise NoMachine(
-            f"No machine came to run ({'; '.join(reasons)}).", "Run it again, or ask for another GPU.", still
-        )
+        raise NoMachine(f"No machine came to run ({'; '.join(reasons)}).", "Run it again, or ask for another GPU.")
 
     async def _give_back(self, tasks: Sequence[asyncio.Future[InstanceRow]]) -> None:
         """One has not come, so nobody wants the others."""
