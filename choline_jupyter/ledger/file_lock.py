@@ -1,7 +1,7 @@
 """An advisory lock on a file: many may share it, or one may have it alone.
 
-Used by `ledger.database` so that a damaged file is moved aside only when nobody else has it open. The kernel gives
-the lock back when the process dies, whatever kills it.
+Used by `ledger.database` so that a damaged file is moved aside only when nobody else has it open, and by whoever works on
+something so that others know. The kernel gives the lock back when the process dies, whatever kills it.
 """
 
 from __future__ import annotations
@@ -47,3 +47,14 @@ class FileLock:
                 time.sleep(_INTERVAL)
             else:
                 return True
+
+
+def is_held(path: Path) -> bool:
+    """Whether anybody has the lock on `path` now, in whatever process; it is not made for that."""
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        return not lock.seize(0)
+    finally:
+        lock.close()

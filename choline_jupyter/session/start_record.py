@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from choline_jupyter.ledger.file_lock import FileLock
+from choline_jupyter.ledger.file_lock import FileLock, is_held
 from choline_jupyter.model.names import check_identifier
 
 FOLDER = "starts"
@@ -96,7 +96,7 @@ class Starts:
 
     def cancel(self, id: str) -> bool:
         """Have its process put away what it has begun; False where none works on it any more."""
-        if not self._is_held(id):
+        if not is_held(self._find_lock(id)):
             return False
         with suppress(ProcessLookupError):
             os.kill(int(self._find_lock(id).read_text()), signal.SIGTERM)
@@ -104,19 +104,9 @@ class Starts:
 
     def _judge(self, id: str) -> Start | None:
         """As it is: what is looked at behind the lock is the last word of a process that has let go of it."""
-        is_held = self._is_held(id)
+        goes_on = is_held(self._find_lock(id))
         start = self.find(id)
-        return dataclasses.replace(start, problem=_CUT) if start and not start.problem and not is_held else start
-
-    def _is_held(self, id: str) -> bool:
-        path = self._find_lock(id)
-        if not path.exists():
-            return False
-        lock = FileLock(path)
-        try:
-            return not lock.seize(0)
-        finally:
-            lock.close()
+        return dataclasses.replace(start, problem=_CUT) if start and not start.problem and not goes_on else start
 
     def _find_path(self, id: str) -> Path:
         return self.folder / f"{check_identifier(id)}.json"

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from choline_jupyter.ledger.file_lock import FileLock
+from choline_jupyter.ledger.file_lock import FileLock, is_held
 from choline_jupyter.ledger.ledger import FILE_NAME, Ledger
 from choline_jupyter.ledger.money import Accounts, Period, is_rate
 from choline_jupyter.ledger.trouble import StoreError
@@ -91,21 +91,9 @@ class Fleet:
         lock.seize(0)
         return lock
 
-    def is_held(self, label: str) -> bool:
-        """Whether somebody is at work on it now, in whatever process."""
-        path = self._locks / f"{label}.lock"
-        if not path.exists():
-            return False
-        lock = FileLock(path)
-        try:
-            return not lock.seize(0)
-        finally:
-            lock.close()
-
     def list_held(self) -> set[str]:
         """The labels of all that somebody is at work on now."""
-        labels = {path.stem for path in self._locks.glob("*.lock")} if self._locks.is_dir() else set()
-        return {label for label in labels if self.is_held(label)}
+        return {path.stem for path in self._locks.glob("*.lock") if is_held(path)}
 
     def list_open(self, provider: str = "") -> list[InstanceRow]:
         """What may still exist, of one provider or of all."""

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.browser.lab_server import LabServer
 from tests.e2e.browser.notebook_page import NotebookPage
+from tests.e2e.browser.panel_page import PanelPage
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 # The browser itself is to be as silent on the network as the tests are.
@@ -58,3 +59,12 @@ def notebook_page(lab: LabServer, browser: Browser) -> Iterator[NotebookPage]:
     yield NotebookPage(context.new_page(), lab)
     context.close()
     lab.shutdown_kernels()
+
+
+@pytest.fixture
+def panel(notebook_page: NotebookPage) -> PanelPage:
+    """The panel of a JupyterLab without a document."""
+    notebook_page.open_lab()
+    made = PanelPage(notebook_page.page)
+    made.open()
+    return made

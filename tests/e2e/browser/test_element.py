@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +17,10 @@ from choline_jupyter.model.job import JobRow, JobState
 from choline_jupyter.model.session import SessionRow, SessionState, Trust
 from choline_jupyter.wire.record import decode_record, encode_record
 from tests.e2e.browser.element_page import JOB, RANKS, ElementPage, write_outputs
-from tests.e2e.browser.lab_server import MARK, LabServer
+from tests.e2e.browser.lab_server import LabServer
+from tests.e2e.browser.lab_with_host import serve_with_host
 from tests.e2e.browser.notebook_page import NotebookPage
 from tests.e2e.browser.panel_page import WAIT, PanelPage
-from tests.e2e.ssh.server import Server, is_available
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -42,17 +41,8 @@ HARM = '<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>'
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    """A JupyterLab whose user can reach another machine by ssh."""
-    if not is_available():
-        pytest.fail("sshd is missing: make system")
-    made = LabServer(tmp_path_factory.mktemp("lab"))
-    host = Server(f"PATH={Path(sys.executable).parent}:/usr/bin:/bin {MARK}={made.token}")
-    made.environment["PATH"] = f"{host.client}:{made.environment['PATH']}"
-    made.environment["TEST_HOST"] = f"--host {host.address} --accept-host-key {host.fingerprint}"
-    made.start()
-    yield made
-    made.stop()
-    host.close()
+    with serve_with_host(tmp_path_factory.mktemp("lab")) as made:
+        yield made
 
 
 def test_a_job_elsewhere_is_drawn_and_stopped_from_its_cell(

@@ -107,14 +107,6 @@ def put(store: EventStore, series: Series, seq: int, fact: Mapping[str, object],
     assert store.put(decode_record(series, record), record)
 
 
-@pytest.fixture
-def panel(notebook_page: NotebookPage) -> PanelPage:
-    notebook_page.open_lab()
-    made = PanelPage(notebook_page.page)
-    made.open()
-    return made
-
-
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_no_serious_fault(panel: PanelPage, theme: str) -> None:
     use_theme(panel.page, theme)

@@ -42,14 +42,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Cloud]) -> I
     server.stop()
 
 
-@pytest.fixture
-def panel(notebook_page: NotebookPage) -> PanelPage:
-    notebook_page.open_lab()
-    made = PanelPage(notebook_page.page)
-    made.open()
-    return made
-
-
 def test_offers_are_found_sorted_and_used(
     panel: PanelPage, notebook_page: NotebookPage, clouds: dict[str, Cloud]
 ) -> None:

@@ -14,15 +14,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(240)]
 LOAD = "%load_ext choline_jupyter"
 
 
-@pytest.fixture
-def panel(notebook_page: NotebookPage) -> PanelPage:
-    """The panel of a JupyterLab without a document."""
-    notebook_page.open_lab()
-    made = PanelPage(notebook_page.page)
-    made.open()
-    return made
-
-
 def test_a_first_time_user_is_led_to_a_run_and_ends_it(panel: PanelPage, notebook_page: NotebookPage) -> None:
     """Who has never read the docs: empty panel, example, loss and progress, stop."""
     expect(panel.panel).to_contain_text("%%choline --host user@name")

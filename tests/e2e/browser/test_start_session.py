@@ -33,14 +33,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory, cloud: RunPodCloud) -> Iterato
     server.stop()
 
 
-@pytest.fixture
-def panel(notebook_page: NotebookPage) -> PanelPage:
-    notebook_page.open_lab()
-    made = PanelPage(notebook_page.page)
-    made.open()
-    return made
-
-
 def ask_to_start(panel: PanelPage) -> Locator:
     """Search, press `Start session` of the cheapest A100; the dialog."""
     panel.unfold("Offers")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from choline_jupyter.magic.widget_meter import VIEW
 from tests.e2e.browser.element_page import ElementPage
-from tests.e2e.browser.lab_server import MARK, LabServer
+from tests.e2e.browser.lab_server import LabServer
+from tests.e2e.browser.lab_with_host import serve_with_host
 from tests.e2e.browser.notebook_page import NotebookPage
 from tests.e2e.browser.panel_page import WAIT, PanelPage
-from tests.e2e.ssh.server import Server, is_available
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -27,18 +25,8 @@ time.sleep(600)"""
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    """Its user can reach another machine by ssh."""
-    if not is_available():
-        pytest.fail("sshd is missing: make system")
-    made = LabServer(tmp_path_factory.mktemp("lab"))
-    host = Server(f"PATH={Path(sys.executable).parent}:/usr/bin:/bin {MARK}={made.token}")
-    made.environment["PATH"] = f"{host.client}:{made.environment['PATH']}"
-    made.environment["TEST_HOST"] = f"--host {host.address} --accept-host-key {host.fingerprint}"
-    made.environment["COLAB_RELEASE_TAG"] = "of a test"
-    made.start()
-    yield made
-    made.stop()
-    host.close()
+    with serve_with_host(tmp_path_factory.mktemp("lab"), COLAB_RELEASE_TAG="of a test") as made:
+        yield made
 
 
 def test_it_is_drawn_stops_the_job_and_leaves_the_element(lab: LabServer, notebook_page: NotebookPage) -> None:
