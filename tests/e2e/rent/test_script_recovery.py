@@ -39,6 +39,30 @@ for step in range(start, 6):
         time.sleep(0.01)
 """
 
+# The same with choline's own checkpoints, which the first rank writes and every rank finds.
+COOPERATE = """
+import time
+import torch
+import torch.distributed as dist
+from choline_jupyter import checkpoint, resume
+dist.init_process_group("gloo")
+class State(dict):
+    def state_dict(self): return dict(self)
+    def load_state_dict(self, state): self.update(state)
+rank, kept = dist.get_rank(), State(value=1)
+start = resume(kept=kept).step + 1
+for step in range(start, 6):
+    part = torch.tensor(kept["value"] * (rank + 3) + step)
+    dist.all_reduce(part)
+    kept["value"] = int(part) % 1009
+    checkpoint(step, kept=kept)
+    if rank == 0:
+        print("step", step, "state", kept["value"], flush=True)
+    dist.barrier()
+    while step == 3 and start == 0:
+        time.sleep(0.01)
+"""
+
 
 def compute(ranks: int) -> list[str]:
     """What an undisturbed run prints."""
@@ -68,9 +92,13 @@ def typist(tenant: Tenant, home: Isolation, monkeypatch: pytest.MonkeyPatch) -> 
     return Typist(tenant.client)
 
 
-def test_a_script_of_two_ranks_goes_on_from_its_own_checkpoint(
-    tenant: Tenant, typist: Typist, home: Isolation, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("script", "found"), [(TRAIN, "from state.pt"), (COOPERATE, "from step ")], ids=["own", "choline"]
+)
+def test_a_script_of_two_ranks_goes_on_from_its_checkpoint(
+    tenant: Tenant, typist: Typist, home: Isolation, capsys: pytest.CaptureFixture[str], script: str, found: str
 ) -> None:
+    (home.folder / "train.py").write_text(script)
     typist.type(LINE.format(ranks=2))
     typist.wait_for("step 3")
     wait_for_file(home.folder, "checkpoints/*/*.json")
@@ -80,7 +108,7 @@ def test_a_script_of_two_ranks_goes_on_from_its_own_checkpoint(
     assert (typist.job.state, typist.job.attempt) == (JobState.DONE, 2)
     told = capsys.readouterr().err
     assert "was lost (gone) after" in told
-    assert "from state.pt" in told
+    assert found in told
     assert "The machine is gone" in told
     assert not tenant.provider.alive
 
