@@ -17,6 +17,7 @@ from tests.fakes.runpod import RunPodCloud
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(240)]
 
+BUDGET = 0.015  # USD, some 40 seconds of an A100
 CODE = """import time
 for step in range(1, 400):
     print(f'step {step}/400 loss {9 / step:.4f}', flush=True)
@@ -108,3 +109,28 @@ def test_a_machine_from_its_offer_to_its_end(
     assert clouds["runpod"].ended.wait(WAIT / 1000)
     assert clouds["runpod"].list_alive() == []
     expect(panel.panel).to_contain_text("this month")
+
+
+def test_a_budget_that_is_spent_ends_the_machine_and_is_said(
+    panel: PanelPage, notebook_page: NotebookPage, lab: LabServer, clouds: dict[str, Cloud]
+) -> None:
+    """Nobody does anything: the cell says what has ended it, so does the panel, and no more is billed than was allowed."""
+    if os.geteuid() != 0:
+        pytest.skip("needs a kernel feature: mount and pid namespaces, which only root has here")
+    source = f"%%choline --gpu a100 --provider runpod --budget {BUDGET} --env none\n{CODE}"
+    notebook_page.open_notebook(lab.write_notebook("short.ipynb", "%load_ext choline_jupyter", source))
+    panel.open()
+    notebook_page.run_cell(0)
+    notebook_page.wait_done()
+    notebook_page.run_cell(1)
+    notebook_page.answer("y")
+    session = panel.sessions.filter(has_text="short.ipynb")
+    expect(session.get_by_role("meter")).to_be_visible(timeout=WAIT)
+    [rental] = clouds["runpod"].list_alive()
+    notebook_page.wait_for_text(1, "its budget is spent", timeout=120)
+    expect(panel.page.get_by_role("alert").filter(has_text="is reached")).to_be_visible(timeout=WAIT)
+    panel.take_picture("panel-budget-reached")
+    expect(session).to_have_count(0, timeout=WAIT)
+    expect(panel.panel.locator("[data-machine]")).to_have_count(0, timeout=2 * WAIT)
+    assert clouds["runpod"].list_alive() == []
+    assert clouds["runpod"].bill(rental.handle) <= BUDGET + rental.price.hour / 60
