@@ -17,7 +17,7 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 _WRITE = {
     "hf": "Write hf://datasets/OWNER/NAME[@REVISION][/PATH] or hf://OWNER/MODEL[@REVISION][/PATH].",
-    "s3": "Write s3://BUCKET/KEY.",
+    "s3": "Write s3://BUCKET/KEY, or s3://BUCKET/FOLDER/ for all that is below it.",
     "https": "Write https://HOST/PATH.",
 }
 
@@ -53,7 +53,7 @@ class Address(NamedTuple):
         return _read_hub(self.text)
 
     def read_bucket(self) -> tuple[str, str]:
-        """Bucket and key of an `s3://` address."""
+        """Bucket and key of an `s3://` address; a folder's key ends with `/` or is empty."""
         return _read_bucket(self.text)
 
     def describe(self) -> str:
@@ -132,18 +132,16 @@ def _read_hub(plain: str) -> HubAddress:
 
 
 def _read_bucket_address(plain: str, sha256: str) -> Address:
-    _, key = _read_bucket(plain)
-    return Address("s3", plain, sha256, _name(key))
+    bucket, key = _read_bucket(plain)
+    return Address("s3", plain, sha256, _name(key.rstrip("/")) or bucket, is_folder=not key or key.endswith("/"))
 
 
 def _read_bucket(plain: str) -> tuple[str, str]:
-    bucket, _, key = plain.partition("://")[2].partition("/")
+    bucket, slash, key = plain.partition("://")[2].partition("/")
     if not _BUCKET.match(bucket):
         raise AddressError("%r names no bucket." % plain[:80], _WRITE["s3"])
-    if not _name(key):
-        raise AddressError(
-            "%r names no object of the bucket." % plain[:80], "Write s3://BUCKET/KEY, one for each object."
-        )
+    if not slash or (key and not _name(key.rstrip("/"))):
+        raise AddressError("%r names no object of the bucket." % plain[:80], _WRITE["s3"])
     return bucket, key
 
 

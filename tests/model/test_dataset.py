@@ -27,6 +27,8 @@ DIGEST = "ab" * 32
         ("hf://o/model/", "model", True),
         ("s3://bucket/a/b.csv", "b.csv", False),
         ("s3://bucket/b=c d.csv", "b=c d.csv", False),
+        ("s3://bucket/a/shards/", "shards", True),
+        ("s3://bucket/", "bucket", True),
     ],
 )
 def test_address_is_read(text: str, name: str, is_folder: bool) -> None:
@@ -72,7 +74,8 @@ def test_hub_address_is_read(text: str, hub: HubAddress) -> None:
         ("hf://datasets/o/n/a//b", "leads nowhere"),
         ("hf://datasets/o/n#sha256=" + DIGEST, "is a folder"),
         ("s3://bucket", "names no object"),
-        ("s3://bucket/a/", "names no object"),
+        ("s3://bucket/a/../", "names no object"),
+        ("s3://bucket/a/#sha256=" + DIGEST, "is a folder"),
         ("s3://B/x", "names no bucket"),
         ("s3://a@b/x", "names no bucket"),
     ],

@@ -50,7 +50,9 @@ class Request:
 
 
 class DataServer:
-    """`files` are by path, without a query; `address` is where they are. `guard(request)` gives a status for those it refuses."""
+    """`files` are by path, with its query or without; `address` is where they are. `guard(request)` gives a status for those
+    it refuses.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, File] = {}
@@ -98,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         request = Request(self.path, self.headers, [])
         self.host.log.append(request)
-        file = self.host.files.get(urlsplit(self.path).path)
+        file = self.host.files.get(self.path) or self.host.files.get(urlsplit(self.path).path)
         status = self.host.guard(request) or (404 if file is None else 0)
         if file and file.status and file.refusals:
             file.refusals -= 1
@@ -107,6 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(status, file.headers if file else {}, b"")
         elif file.location:
             self._answer(302, {**file.headers, "Location": file.location}, b"")
+        elif self.headers.get("If-Match") not in (None, file.etag):
+            self._answer(412, {}, b"")
         elif file.etag and self.headers.get("If-None-Match") == file.etag:
             self._answer(304, {"ETag": file.etag}, b"")
         else:

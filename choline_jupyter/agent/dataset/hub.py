@@ -14,16 +14,14 @@ from typing import Any
 from urllib.parse import quote, urljoin
 
 from choline_jupyter.agent.dataset.fault import DownloadFault
-from choline_jupyter.agent.dataset.source import Item, explain_status
+from choline_jupyter.agent.dataset.source import Item, check_name, explain_status, gather
 from choline_jupyter.agent.dataset.web import Answer, Passing, Web, find_host, find_origin, is_passing
 from choline_jupyter.model.dataset import Address
-from choline_jupyter.store.entry import EntryError, check_path
 
 ENDPOINT = "https://huggingface.co"
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _DIGEST = re.compile(r'"?([0-9a-f]{64})"?\Z')
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
-_MOST = 50_000  # files of one repository: they are told in one frame
 _LARGEST = 64 << 20  # bytes of one page
 
 
@@ -40,14 +38,10 @@ class HubSource:
         commit = self._find_commit()
         if not self._hub.is_folder:
             return [self._make_item(commit, self._hub.path, "", -1, self._sha256)]
-        found = []
-        for path, size, sha256 in self._list_files(commit):
-            found.append(self._make_item(commit, path, path[len(self._hub.path) :].lstrip("/"), size, sha256))
-            if len(found) > _MOST:
-                raise DownloadFault("it has more than %d files" % _MOST, "Name a folder of it, ending with /.")
-        if not found:
-            raise DownloadFault("there is no file in %s" % (self._hub.path or self._hub.repository))
-        return found
+        start = len(self._hub.path)
+        files = self._list_files(commit)
+        items = (self._make_item(commit, path, path[start:].lstrip("/"), size, digest) for path, size, digest in files)
+        return gather(items, self._hub.path or self._hub.repository)
 
     def get(self, item: Item, headers: Mapping[str, str]) -> Answer:
         return self._web.get(item.address, headers)
@@ -91,12 +85,9 @@ class HubSource:
 
     def _read_entry(self, entry: Mapping[str, Any]) -> tuple[str, int, str]:
         path, size, large = entry.get("path"), entry.get("size"), entry.get("lfs") or {}
-        try:
-            check_path(path if isinstance(path, str) else "")
-        except EntryError:
-            raise DownloadFault("it has a file whose name cannot be written: %r" % str(path)[:80]) from None
+        name = check_name(path if isinstance(path, str) else "")
         digest = _DIGEST.match(str(large.get("oid", ""))) if isinstance(large, dict) else None
-        return str(path), size if isinstance(size, int) else -1, digest[1] if digest else ""
+        return name, size if isinstance(size, int) else -1, digest[1] if digest else ""
 
     def _ask(self, page: str) -> tuple[Any, str]:
         """One page of the hub's API, and the address of the next."""

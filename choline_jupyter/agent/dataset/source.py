@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from choline_jupyter.agent.dataset.fault import DownloadFault
 from choline_jupyter.agent.dataset.web import Answer, Web, find_host
 from choline_jupyter.model.dataset import Address
+from choline_jupyter.store.entry import EntryError, check_path
+
+_MOST = 50_000  # files of one folder: they are told in one frame
 
 
 class Item(NamedTuple):
-    """One file. `name` is its path below the dataset's folder, empty where the dataset is that one file.
+    """One file. `address` is as its source understands it. `name` is its path below the dataset's folder, empty where the
+    dataset is that one file.
 
     `identity` is what its address means, the same from everywhere; `is_fixed`: what is there never changes.
     `size` is -1 and `sha256` empty where nobody has said.
@@ -57,6 +61,35 @@ class WebSource:
 
     def explain(self, item: Item, answer: Answer) -> DownloadFault:
         return explain_status(find_host(item.address), answer.status)
+
+
+def gather(items: Iterable[Item], what: str) -> list[Item]:
+    """All files of the folder `what`; raises DownloadFault where there are none, too many, or two that exclude each other."""
+    found: list[Item] = []
+    for item in items:
+        found.append(item)
+        if len(found) > _MOST:
+            raise DownloadFault("it has more than %d files" % _MOST, "Name a folder of it, ending with /.")
+    if not found:
+        raise DownloadFault("there is no file in %s" % what, "Look at the address.")
+    names = {item.name for item in found}
+    both = next((parent for name in names for parent in _list_parents(name) if parent in names), None)
+    if both:
+        raise DownloadFault("%s is a file there and a folder, which no disk can hold" % both, "Name a folder of it.")
+    return found
+
+
+def check_name(path: str) -> str:
+    """The path of a file below a folder, as somebody else has told it; raises DownloadFault for what cannot be written."""
+    try:
+        return check_path(path)
+    except EntryError:
+        raise DownloadFault("it has a file whose name cannot be written: %r" % path[:80]) from None
+
+
+def _list_parents(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def explain_status(host: str, status: int) -> DownloadFault:

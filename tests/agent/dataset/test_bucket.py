@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
@@ -28,9 +29,27 @@ class Bucket:
         self.server, self.home, self.region = server, home, "us-east-1"
 
     def bring(self, url: str = "s3://data/a b/x+y.bin", **secrets: str) -> Any:
+        return self.bring_all(url, **secrets)[0][1]
+
+    def bring_all(self, url: str, **secrets: str) -> Any:
         settings = {"AWS_ENDPOINT_URL": self.server.address}
         order = {"home": str(self.home), "url": url, "settings": settings, "secrets": secrets}
-        return bring(order, lambda _: None)["files"][0][1]
+        return bring(order, lambda _: None)["files"]
+
+    def put(self, key: str, data: bytes) -> str:
+        """An object, and how a list tells of it."""
+        file = self.server.put(f"/data/{quote(key, safe='/-_.~')}", data)
+        tag = file.etag.replace('"', "&quot;")
+        return f"<Contents><Key>{quote_plus(key)}</Key><ETag>{tag}</ETag><Size>{len(data)}</Size></Contents>"
+
+    def put_page(self, prefix: str, *objects: str, token: str = "", following: str = "") -> None:
+        """What a list answers, as AWS spells it."""
+        asked = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
+        asked.update({"continuation-token": token} if token else {})
+        more = f"<NextContinuationToken>{following}</NextContinuationToken>" if following else ""
+        inside = f"<Name>data</Name>{more}<EncodingType>url</EncodingType>{''.join(objects)}"
+        text = f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{inside}</ListBucketResult>'
+        self.server.put(f"/data/?{urlencode(asked, quote_via=quote, safe='')}", text.encode())
 
     def check(self, request: Request) -> int:
         """As a service does: make the signature again, of what came."""
@@ -104,4 +123,58 @@ def test_nothing_is_signed_for_a_host_that_is_not_the_service() -> None:
     ],
 )
 def test_where_aws_has_it(name: str, address: str) -> None:
-    assert BucketSource(read_address(f"s3://{name}/a b"), region="a/b")._find_address() == address
+    assert BucketSource(read_address(f"s3://{name}/a b"), region="a/b")._find_address("a%20b") == address
+
+
+def test_a_folder_comes_page_by_page_and_once(bucket: Bucket) -> None:
+    """With keys, as every request is signed with its query; what was listed in the version that is here is not asked for."""
+    bucket.server.guard = bucket.check
+    marker = "<Contents><Key>a+b%2F</Key><Size>0</Size></Contents>"
+    bucket.put_page("a b/", marker, bucket.put("a b/x+y.bin", DATA), following="1/a+b==&amp;")
+    bucket.put_page("a b/", bucket.put("a b/ä/z.txt", b"z"), token="1/a+b==&")
+    expected = [["x+y.bin", DIGEST, len(DATA)], ["ä/z.txt", hashlib.sha256(b"z").hexdigest(), 1]]
+    assert [file[:3] for file in bucket.bring_all("s3://data/a b/", **KEYS)] == expected
+    assert len(bucket.server.log) == 4
+    bucket.put_page("a b/", bucket.put("a b/ä/z.txt", b"new"), token="1/a+b==&")
+    assert [file[2] for file in bucket.bring_all("s3://data/a b/", **KEYS)] == [len(DATA), 3]
+    assert len(bucket.server.log) == 7
+
+
+def test_the_whole_bucket_where_nobody_says_what_version_that_is(bucket: Bucket) -> None:
+    bucket.put("x", b"1")
+    bucket.put_page("", "<Contents><Key>x</Key></Contents>")
+    for _ in range(2):
+        assert [file[0] for file in bucket.bring_all("s3://data/")] == ["x"]
+    assert bucket.server.log[-1].headers["If-None-Match"]
+    assert bucket.server.count_sent() == 1 + 2 * len(bucket.server.files[bucket.server.log[0].path].data)
+
+
+def test_an_object_that_is_another_than_was_listed_is_not_taken(bucket: Bucket) -> None:
+    bucket.put_page("f/", bucket.put("f/x", b"old"))
+    bucket.put("f/x", b"new")
+    with pytest.raises(DownloadFault, match="changed while the others came"):
+        bucket.bring_all("s3://data/f/")
+
+
+@pytest.mark.parametrize(
+    ("objects", "what"),
+    [
+        ([], "there is no file in s3://data/f/"),
+        (["f/../../x"], "cannot be written"),
+        (["f//x"], "cannot be written"),
+        (["f/x", "f/x/y/z"], "x is a file there and a folder"),
+    ],
+)
+def test_a_list_that_no_disk_can_hold(bucket: Bucket, objects: list[str], what: str) -> None:
+    bucket.put_page("f/", *(bucket.put(key, b"x") for key in objects))
+    with pytest.raises(DownloadFault, match=what):
+        bucket.bring_all("s3://data/f/")
+
+
+def test_what_is_no_list_is_said(bucket: Bucket) -> None:
+    bucket.server.put("/data/", b"<html>Log in</html>")
+    with pytest.raises(DownloadFault, match="does not speak as S3 does"):
+        bucket.bring_all("s3://data/f/")
+    bucket.server.put("/data/", b"", status=403)
+    with pytest.raises(DownloadFault, match="not give it to everybody"):
+        bucket.bring_all("s3://data/f/")
