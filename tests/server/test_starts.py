@@ -17,12 +17,12 @@ from tornado.httpclient import HTTPClientError
 
 from choline_jupyter.errors import RequestError
 from choline_jupyter.ledger.event_store import EventStore
-from choline_jupyter.ledger.file_lock import FileLock
 from choline_jupyter.server.start_routes import read_request
-from choline_jupyter.session.keeping import LOCK
 from choline_jupyter.session.machine import make_spec
 from choline_jupyter.session.options import parse_cell
 from choline_jupyter.session.rent.fleet import Fleet
+from choline_jupyter.session.rent.reconciler import ABSENCES, reconcile
+from choline_jupyter.session.rent.suppliers import load_rented
 from choline_jupyter.session.start_record import Starts
 from choline_jupyter.session.starter import read_spec
 from tests.fakes.runpod import RunPodCloud
@@ -36,23 +36,27 @@ WISH = {"options": OPTIONS, "hour": 2.0, "budget": 1.5, "lease": 10, "what": "1x
 
 
 @pytest.fixture
-def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunPodCloud]:
+def cloud(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunPodCloud]:
     made = RunPodCloud(has_machines=os.geteuid() == 0)
     (tmp_path / "fakes.json").write_text(json.dumps({"runpod": made.tell()}))
     monkeypatch.setenv("CHOLINE_FAKE_CLOUD", str(tmp_path / "fakes.json"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     yield made
+    _, left = psutil.wait_procs(list_processes(home), timeout=60)
     made.close()
+    assert not left, "the keeper, which every rent starts, ends when nothing is rented any more"
 
 
-@pytest.fixture(autouse=True)
-def nothing_left(home: Path) -> Iterator[None]:
-    """The keeper, which every rent starts, ends when nothing is rented any more."""
-    yield
-    if (home / LOCK).exists():
-        lock = FileLock(home / LOCK)
-        assert lock.seize(30)
-        lock.close()
+def list_processes(home: Path) -> list[psutil.Process]:
+    """What was started for the record in this folder."""
+    return [process for process in psutil.process_iter() if find_home(process) == str(home)]
+
+
+def find_home(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("CHOLINE_HOME")
+    except psutil.Error:
+        return None
 
 
 async def post(fetch: Fetch, *route: str, body: Any = "") -> Any:
@@ -158,7 +162,7 @@ async def test_what_costs_more_than_was_agreed_to_is_not_taken(jp_fetch: Fetch, 
     assert (await wait_for(jp_fetch, lambda state: True))["starts"] == []
 
 
-async def test_a_start_that_is_cancelled_keeps_no_machine(jp_fetch: Fetch, cloud: RunPodCloud) -> None:
+async def test_a_start_that_is_cancelled_keeps_no_machine(jp_fetch: Fetch, home: Path, cloud: RunPodCloud) -> None:
     cloud.boot_looks = 10**6
     start = (await post(jp_fetch, "starts", body=WISH))["start"]
     await wait_for(jp_fetch, lambda state: state["starts"][0]["stage"] == "booting")
@@ -166,6 +170,11 @@ async def test_a_start_that_is_cancelled_keeps_no_machine(jp_fetch: Fetch, cloud
     assert await post(jp_fetch, "starts", start, "end") == {"cancelled": True}
     await wait_for(jp_fetch, lambda state: not state["starts"])
     assert cloud.list_alive() == []
+    fleet, [provider] = Fleet(home), load_rented()
+    for _ in range(ABSENCES):  # the keeper would look in a minute
+        await reconcile(fleet, provider)
+    assert fleet.list_open() == []
+    fleet.close()
 
 
 async def test_a_start_whose_process_is_killed_says_so(jp_fetch: Fetch, home: Path, cloud: RunPodCloud) -> None:

@@ -79,6 +79,7 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="chs-"))
         self.home = self.folder / "home"
         self.home.mkdir()
+        self._pid = self.folder / "pid"
         self.client = self.folder / "client"
         [self.port] = find_ports(1)
         self.name, self._enter = name, ["ip", "netns", "exec", namespace] if namespace else []
@@ -118,24 +119,32 @@ class Server:
         )
         config.write_text(text)
         Path("/run/sshd").mkdir(parents=True, exist_ok=True)
+        self._pid.unlink(missing_ok=True)
         subprocess.run([*self._enter, _SERVER, "-f", config, "-E", self.folder / "log"], check=True)
         deadline = time.monotonic() + _PATIENCE
-        while not _answers(self.name, self.port):
+        while not (_answers(self.name, self.port) and self._find_parent()):
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.02)
 
     def stop(self) -> None:
         """End the server and cut every connection, as a lost network does; what runs in sessions goes on."""
-        parent = psutil.Process(int((self.folder / "pid").read_text()))
+        parent = self._find_parent()
+        assert parent
         for process in [*parent.children(recursive=True), parent]:
             _kill_if_sshd(process)
         psutil.wait_procs([parent], timeout=_PATIENCE)
 
     def cut(self) -> None:
         """Kill the connections and leave the server."""
-        parent = psutil.Process(int((self.folder / "pid").read_text()))
+        parent = self._find_parent()
+        assert parent
         for process in parent.children(recursive=True):
             _kill_if_sshd(process)
+
+    def _find_parent(self) -> psutil.Process | None:
+        """The server itself, which listens before it has written its whole line."""
+        told = self._pid.read_text() if self._pid.exists() else ""
+        return psutil.Process(int(told)) if told.endswith("\n") else None
 
     def close(self) -> None:
         self.stop()
