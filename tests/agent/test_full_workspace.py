@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from choline_jupyter.agent.layout import Layout
 from choline_jupyter.agent.small_files import SmallFiles
 from choline_jupyter.agent.workspace import Workspace
 from choline_jupyter.store.entry import Entry, write_entry
+from tests.small_disk import mount_disk
 
 pytestmark = pytest.mark.kernel_feature
 
@@ -26,15 +26,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """An empty disk of 1 MiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    try:
-        mounted = subprocess.run(command, check=False, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("needs a kernel feature: tmpfs mount")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with mount_disk(disk, 1):
+        yield disk
 
 
 def tell(disk: Path, contents: dict[str, bytes]) -> list[dict[str, Any]]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import queue
-import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from choline_jupyter.ledger.ledger import Ledger
 from choline_jupyter.ledger.trouble import StoreError
 from choline_jupyter.model.event import Series
 from tests.ledger.samples import SERIES, make_instance, put, seqs_of
+from tests.small_disk import fill, mount_disk
 
 pytestmark = pytest.mark.kernel_feature
 
@@ -24,24 +23,8 @@ pytestmark = pytest.mark.kernel_feature
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """An empty disk of 2 MiB."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)]
-    try:
-        mounted = subprocess.run(command, check=False, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("needs a kernel feature: tmpfs mount")
-    yield tmp_path
-    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Leave no byte free; gives the file to delete."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
-    return filler
+    with mount_disk(tmp_path, 2) as disk:
+        yield disk
 
 
 @pytest.mark.parametrize("size", [10_000, BLOB_SIZE], ids=["records", "blobs"])

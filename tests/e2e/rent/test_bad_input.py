@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +25,7 @@ from tests.e2e.kernels.isolation import Isolation
 from tests.fakes.cloud import Cloud
 from tests.fakes.lambda_cloud import LambdaCloud
 from tests.fakes.runpod import RunPodCloud
+from tests.small_disk import fill, mount_disk
 
 pytestmark = pytest.mark.e2e
 
@@ -188,18 +188,11 @@ def test_a_ledger_of_a_newer_choline(user: User) -> None:
 def test_a_full_disk(user: User) -> None:
     """The intent cannot be written down, so nobody is asked for a machine."""
     kept = (user.data / FILE_NAME).read_bytes()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(user.data)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("needs a kernel feature: tmpfs mount")
-    try:
-        (user.data / FILE_NAME).write_bytes(kept)
-        with (user.data / "filler").open("wb", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(b"x" * 4096)
+    with mount_disk(user.data, 2) as disk:
+        (disk / FILE_NAME).write_bytes(kept)
+        fill(disk)
         lines = user.fail(*LINE)
         assert "is full" in lines[0]
         assert lines[1] == "Free some space there, then run this again."
         assert lines[2].startswith("Still costing money: ")
         assert not user.clouds["runpod"].rentals
-    finally:
-        subprocess.run(["umount", "-l", str(user.data)], check=True)
