@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from choline_jupyter.errors import CholineError, RequestError
 from choline_jupyter.model.instance import InstanceRow, InstanceState
@@ -173,7 +173,7 @@ class Renter:
         """One offer, from intent to address; whatever happens, its machine is used or being ended."""
         provider = next(one for one in self._providers if one.name == ranked.offer.provider)
         await self._reconcile(provider)
-        one = await self._fleet.run(self._make_intent, rent, ranked, session, epoch, provider)
+        one = await self._intend(rent, ranked, session, epoch, provider)
         lock = self._fleet.hold(one.row.label)
         self._watch()
         try:
@@ -195,6 +195,16 @@ class Renter:
             await reconcile(self._fleet, provider)
         except ProviderFailure as failure:
             raise _Next(f"what there is could not be listed: {failure}") from None
+
+    async def _intend(self, *words: Any) -> _Try:
+        """Have the intent noted; where nobody wants it any more when it is, and no provider has heard of it, it never was."""
+        intent = asyncio.ensure_future(self._fleet.run(self._make_intent, *words))
+        try:
+            return await asyncio.shield(intent)
+        except asyncio.CancelledError:
+            one = await intent
+            await self._fleet.run(self._fleet.note, one.row, InstanceState.GONE)
+            raise
 
     def _make_intent(self, rent: Rent, ranked: Ranked, session: str, epoch: int, provider: Provider) -> _Try:
         """Everything about the instance, on the disk before its provider hears of it."""

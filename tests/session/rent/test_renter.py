@@ -183,6 +183,30 @@ def test_whoever_cancels_leaves_nothing_running(desk: Desk) -> None:
     assert not desk.fleet.ledger.money.list_failures(0), "the host has done nothing wrong"
 
 
+def test_whoever_cancels_before_a_provider_has_heard_of_it_leaves_no_intent(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renting: list[asyncio.Task[list[InstanceRow]]] = []
+    record = desk.fleet.ledger.record_intent
+
+    def cancel(row: InstanceRow) -> None:
+        renting[0].get_loop().call_soon_threadsafe(renting[0].cancel)
+        record(row)
+
+    async def story() -> None:
+        renter = Renter(desk.fleet, [desk.provider], desk._agree, desk._greet, lambda: None, desk._pause)
+        rent = Rent(Wish("RTX 3090", 4), Limits(2.0))
+        renting.append(asyncio.create_task(renter.rent(rent, ["s1"], 1, lambda stage, text: None)))
+        with pytest.raises(asyncio.CancelledError):
+            await renting[0]
+
+    monkeypatch.setattr(desk.fleet.ledger, "record_intent", cancel)
+    asyncio.run(story())
+    assert not desk.provider.created
+    assert desk.fleet.ledger.list_instances()
+    assert not desk.fleet.list_open()
+
+
 @pytest.mark.parametrize("failure", [Unreadable("what is that?"), ProviderFailure("down")])
 def test_a_listing_that_cannot_be_read_concludes_nothing(desk: Desk, failure: ProviderFailure) -> None:
     row = desk.rent()
