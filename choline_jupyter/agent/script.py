@@ -24,6 +24,7 @@ from choline_jupyter.agent.layout import enter_layout, translate
 from choline_jupyter.agent.masked_journal import MaskedJournal
 from choline_jupyter.agent.node import Node
 from choline_jupyter.agent.process import MARK, end_processes, make_mark
+from choline_jupyter.agent.script_input import ScriptInput
 from choline_jupyter.agent.script_usage import ScriptUsage
 from choline_jupyter.agent.shim import mark_environment
 from choline_jupyter.agent.small_files import open_data
@@ -53,7 +54,7 @@ class _Output:
 
 
 class ScriptHost:
-    """Single-threaded: one poll over the supervisor, the output files and the script's end."""
+    """Single-threaded: one poll over the supervisor, the output files, the script's input and its end."""
 
     def __init__(self, order: dict[str, Any], listener: socket.socket) -> None:
         self._order, self._listener = order, listener
@@ -69,8 +70,8 @@ class ScriptHost:
         self._decoder = FrameDecoder()
         self._script: Optional[subprocess.Popen[bytes]] = None
         self._end = -1
-        self._job, self._attempt, self._answered = "", 0, 0
-        self._lines: dict[int, dict[str, Any]] = {}  # typed, and not read yet
+        self._job, self._attempt = "", 0
+        self._input = ScriptInput()
         self._is_done = False
         self._workspace = find_workspace(order)
         size = int(order.get("ranks") or 1)
@@ -91,6 +92,8 @@ class ScriptHost:
                 self._accept()
             if self._supervisor and self._supervisor.fileno() in ready:
                 self._hear(self._supervisor)
+            if self._input.fileno() in ready:
+                self._input.write()
             if self._watch.fileno() in ready:
                 self._take_output(self._watch.read())
             if self._end in ready:
@@ -105,6 +108,8 @@ class ScriptHost:
         sources += [self._end] if self._end >= 0 else []
         for source in sources:
             poll.register(source, select.POLLIN)
+        if self._input.fileno() >= 0:
+            poll.register(self._input.fileno(), select.POLLOUT)
         patience = self._node.find_patience() * 1000 if self._node and not self._script else None
         return {descriptor for descriptor, _ in poll.poll(patience)}
 
@@ -138,8 +143,7 @@ class ScriptHost:
         elif frame.type is Type.COMM and self._node:
             self._obey(self._node, frame)
         elif frame.type is Type.INPUT:
-            self._lines[int(frame.header["seq"])] = frame.header
-            self._type()
+            self._input.take(frame.header)
         elif frame.type is Type.INTERRUPT and self._script:
             os.killpg(self._script.pid, signal.SIGINT)
         elif frame.type is Type.STATUS and self._supervisor:
@@ -215,7 +219,8 @@ class ScriptHost:
             return
         self._end = os.pidfd_open(self._script.pid)
         self._usage.begin({**os.environ, MARK: environment[MARK]})
-        self._type()
+        if self._script.stdin:
+            self._input.open(self._script.stdin)
 
     def _unpack(self, frame: Frame) -> None:
         """Put the files in place that came with the script."""
@@ -235,22 +240,6 @@ class ScriptHost:
             for sentence in (*brought, *self._workspace.unpack(head.get("files") or 0, data)):
                 self._append("stderr", "choline: %s\n" % sentence)
             tell_unplaced(self._workspace, self._journal, self._job, self._attempt)
-
-    def _type(self) -> None:
-        """Lines for the script's standard input, and its end, in their order; one that comes again after a cut is not typed
-        twice, and one that comes before the script has begun waits for it.
-        """
-        self._lines = {number: line for number, line in self._lines.items() if number > self._answered}
-        while self._script and self._script.stdin and self._answered + 1 in self._lines:
-            self._answered += 1
-            header = self._lines.pop(self._answered)
-            try:
-                self._script.stdin.write(header["value"].encode())
-                self._script.stdin.flush()
-                if header.get("eof"):
-                    self._script.stdin.close()
-            except (OSError, ValueError):
-                pass  # it reads no more
 
     def _take_output(self, grown: list[Path]) -> None:
         for path in grown:

@@ -93,7 +93,7 @@ def run_script(bridge: Bridge, request: ScriptRequest) -> int:
     bridge.post(session.run, job, script.read_text(errors="replace"), header, packed.extra)
     console, begun = Console(session, bridge), time.monotonic()
     if is_detached:
-        bridge.post(session.type_text, 1, "", True)
+        bridge.start(session.type_text(1, "", is_end=True))
         start_keeper()
         print(f"Job {job_id} runs on by itself; `choline attach {job_id}` shows it.{tell_wait(spec.files)}")
         return 0

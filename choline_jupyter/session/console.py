@@ -5,10 +5,11 @@ Called by `cli`, in its main thread. Rich output shows as its text.
 
 from __future__ import annotations
 
+import codecs
 import getpass
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.interrupt import Interrupts
@@ -18,9 +19,12 @@ from choline_jupyter.session.outcome import Outcome, note_state, note_usage, tel
 from choline_jupyter.session.report import render_text
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from choline_jupyter.session.bridge import Bridge
 
 _SCRIPT_FAILED = 1
+_PIECE = 1 << 18  # bytes
 
 
 class Console:
@@ -66,13 +70,16 @@ class Console:
     def pass_input(self) -> None:
         """Have what is typed here (or piped in) go to the script, until it ends."""
         self._session.typed.is_open = True
-        threading.Thread(target=self._pass_lines, name="choline-stdin", daemon=True).start()
+        threading.Thread(target=self._pass_pieces, name="choline-stdin", daemon=True).start()
 
-    def _pass_lines(self) -> None:
-        number = 0
-        for number, line in enumerate(sys.stdin, 1):
-            self._bridge.post(self._session.type_text, number, line, False)
-        self._bridge.post(self._session.type_text, number + 1, "", True)
+    def _pass_pieces(self) -> None:
+        """A line where somebody types, as much as there is of a pipe; no more is read before the other machine has it."""
+        decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode  # what is no text comes there as it is
+        stdin, number = cast("BufferedReader", sys.stdin.buffer), 0
+        while piece := stdin.read1(_PIECE):
+            number += 1
+            self._bridge.call(self._session.type_text(number, decode(piece), is_end=False))
+        self._bridge.call(self._session.type_text(number + 1, decode(b"", True), is_end=True))
 
     def _ask(self, event: Event) -> None:
         self._bridge.post(self._session.answer, event, input(str(event.read_content().get("prompt", ""))))

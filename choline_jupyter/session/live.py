@@ -199,9 +199,9 @@ class LiveSession:
         """Answer an input request."""
         self._tell(Type.INPUT, {"seq": event.seq, "rank": event.series.rank, "value": value})
 
-    def type_text(self, number: int, text: str, is_end: bool) -> None:
-        """Text for a script's standard input; `number` counts from 1."""
-        self._tell(Type.INPUT, self.typed.add(number, text, is_end))
+    async def type_text(self, number: int, text: str, *, is_end: bool) -> None:
+        """Text for a script's standard input; `number` counts from 1. Returns when the other machine has it."""
+        await self._ask(Type.INPUT, self.typed.add(number, text, is_end))
 
     def interrupt(self, job: str = "") -> None:
         """Interrupt a job, the running one when none is named; or, while its machine is lost, that it goes on elsewhere."""
@@ -217,7 +217,7 @@ class LiveSession:
 
     def order(self, header: dict[str, Any], body: bytes = b"") -> None:
         """What a node of a script on several machines is to do; sent again after a cut, so it has a number."""
-        self._keep(self._hear(self.connection.ask(Type.COMM, {"session": self.row.id, **header}, body)))
+        self._keep(self._ask(Type.COMM, header, body))
 
     async def finish_fetches(self) -> None:
         """Return when all that jobs have announced so far is home, or cannot be."""
@@ -240,8 +240,8 @@ class LiveSession:
 
     def _send_open(self, packages: Sequence[str], are_found: bool) -> None:
         if self.spec:
-            answer = self.connection.ask(Type.OPEN, make_opening(self.row, self.spec, packages, are_found))
-            self._keep(self._open(answer))
+            opening = make_opening(self.row, self.spec, packages, are_found)
+            self._keep(self._open(self.connection.ask(Type.OPEN, opening)))
 
     async def _open(self, answer: Answer) -> None:
         """An agent that cannot make a session says why; of one that has ended it is the job that hears."""
@@ -259,7 +259,11 @@ class LiveSession:
             self._fail(self.failure or SessionEnded("The session had ended.", "Run it again: that opens a new one."))
 
     def _tell(self, type: Type, header: dict[str, Any]) -> None:
-        self._keep(self._hear(self.connection.ask(type, {"session": self.row.id, **header})))
+        self._keep(self._ask(type, header))
+
+    def _ask(self, type: Type, header: dict[str, Any], body: bytes = b"") -> Coroutine[Any, Any, dict[str, Any]]:
+        """It is sent now."""
+        return self._hear(self.connection.ask(type, {"session": self.row.id, **header}, body))
 
     async def _hear(self, answer: Answer) -> dict[str, Any]:
         """An answer; a failure is for the showing thread."""
@@ -331,8 +335,7 @@ class LiveSession:
         fact = event.read_content()
         if event.job in self.replays and fact.get("state") == "done":
             self.files.notices += explain_replay(self.replays.pop(event.job), fact["reply"])
-        row = self.jobs.find(event.job)
-        if row is None:
+        if (row := self.jobs.find(event.job)) is None:
             return
         if fact.get("state") == "unplaced":
             self.files.sync.drop(map(str, fact["files"]))
@@ -378,9 +381,7 @@ class LiveSession:
         series = Series(self.row.id, self.row.epoch, SUPERVISOR_RANK)
         seq = self._follower.find_ends().get(SUPERVISOR_RANK, 0) if self._follower else 0
         content = json.dumps({"state": "died", "stopped": reason}).encode()
-        coming = {
-            job for job, run in self._runs.items() if not run.done()
-        }  # the agent has not said yet if it takes them
+        coming = {job for job, run in self._runs.items() if not run.done()}  # the agent may take them yet
         for job in [row for row in self.jobs.list_open() if row.id not in coming]:
             self._take(Event(series, seq, Kind.STATE, job.id, job.attempt, time.time(), content=content), 0)
 

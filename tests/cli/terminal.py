@@ -31,11 +31,11 @@ class Terminal:
         return self.isolation.folder
 
     def run(self, *arguments: str, text: str = "") -> Ran:
-        """`choline ARGUMENTS` with `text` piped in."""
+        """`choline ARGUMENTS` with `text` piped in, whose surrogates stand for bytes that are no text."""
         command = [sys.executable, "-m", "choline_jupyter", *arguments]
         ran = subprocess.run(
-            command, input=text, env=self.isolation.environment, cwd=self.folder, capture_output=True, text=True,
-            timeout=PATIENCE, check=False,
+            command, input=text, env=self.isolation.environment, cwd=self.folder, capture_output=True,
+            encoding="utf-8", errors="surrogateescape", timeout=PATIENCE, check=False,
         )  # fmt: skip
         return Ran(ran.returncode, ran.stdout, ran.stderr)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -31,6 +32,18 @@ def test_both_streams_arrive_apart(terminal: Terminal) -> None:
 def test_what_is_piped_in_is_the_scripts_standard_input(terminal: Terminal) -> None:
     script = terminal.write("read.py", "import sys\nprint(input('? '), sys.stdin.read().split())")
     assert terminal.run(script, text="first\nsecond\nthird\n") == (0, "? first ['second', 'third']\n", "")
+
+
+def test_what_is_piped_in_may_be_large_and_need_not_be_text(terminal: Terminal) -> None:
+    data = bytes(range(256)) * 80_000  # without a line's end it would be more than a frame may have
+    code = "import hashlib, sys\nprint(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())"
+    ran = terminal.run(terminal.write("hash.py", code), text=data.decode("utf-8", "surrogateescape"))
+    assert ran == (0, f"{hashlib.sha256(data).hexdigest()}\n", "")
+
+
+def test_what_the_script_does_not_read_holds_nothing_up(terminal: Terminal) -> None:
+    script = terminal.write("deaf.py", "for number in range(3): print(number, flush=True)")
+    assert terminal.run(script, text="x" * 20_000_000) == (0, "0\n1\n2\n", "")
 
 
 @pytest.mark.parametrize(

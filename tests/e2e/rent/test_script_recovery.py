@@ -87,7 +87,7 @@ def typist(tenant: Tenant, home: Isolation, monkeypatch: pytest.MonkeyPatch) -> 
     (home.folder / "train.py").write_text(TRAIN)
     tenant.tenancy.period = 0.5
     tenant.provider.hidden = [home.folder]
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     monkeypatch.setattr(command, "start_keeper", lambda: None)
     return Typist(tenant.client)
 
@@ -144,7 +144,7 @@ def test_what_was_typed_is_typed_again(
     tenant: Tenant, typist: Typist, home: Isolation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (home.folder / "train.py").write_text(READ)
-    monkeypatch.setattr(sys, "stdin", io.StringIO("Ada\nGrace\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Ada\nGrace\n")))
     typist.type(f"{LINE.format(ranks=1)} --checkpoint begun")
     wait_for_file(home.folder, "checkpoints/*/*.json")
     tenant.client.call(tenant.provider.destroy("m1"))
