@@ -21,11 +21,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 @pytest.fixture(scope="session")
 def report(request: pytest.FixtureRequest) -> Iterator[Report]:
-    """Printed at the end; kept in docs/performance.md when it was measured in full."""
+    """Printed at the end; kept in docs/performance.md when it was measured in full, and nobody has interrupted it."""
     made = Report()
     yield made
     print("\n\n" + made.render())
-    if not QUICK and not request.session.testsfailed:
+    session = request.session
+    if not QUICK and not session.testsfailed and session.exitstatus == pytest.ExitCode.OK:
         made.save()
 
 
