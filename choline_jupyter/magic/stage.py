@@ -98,12 +98,12 @@ class Stage:
         self._mine.add(job)
         self._attached.add(job)
         self._redirected.pop(job, None)
-        self._output.forget(job)
         if not self.session.is_following:
             self.seen = store.find_contiguous(self.session.row.id)
         else:
             self._show_waiting()
             store.flush()
+        self._output.forget(job)  # also what has just been shown, which comes again now
         outcome, ended = Outcome(), False
         for event in store.read_job(job):
             if event.seq <= self.seen.get(event.series, 0):

@@ -141,6 +141,12 @@ def test_detached_job_is_shown_with_its_ranks(kernel: DrivenKernel) -> None:
     assert kernel.run("%choline attach").read() == "detached 0\n[1] detached 1\n"
 
 
+def test_what_has_come_before_somebody_attaches_is_shown_once(kernel: DrivenKernel) -> None:
+    kernel.run("%%choline --detach\nimport time\nprint('detached', RANK, flush=True)\ntime.sleep(3)")
+    shown = kernel.run("import time\ntime.sleep(1.5)\n%choline attach")  # what comes meanwhile waits in the feed
+    assert shown.read() == "detached 0\n[1] detached 1\n"
+
+
 def test_own_group_as_in_a_script(kernel: DrivenKernel) -> None:
     code = "%%choline\ndist.init_process_group('gloo')\ny = torch.ones(1); dist.all_reduce(y)\n{}\ny.item()"
     for end in ("pass", "dist.destroy_process_group()", "pass"):  # run again, as notebooks are
