@@ -49,6 +49,8 @@ class NotebookPage:
         self.page.goto(f"{self.lab.url}/{path}?token={self.lab.token}&reset")
         self.page.wait_for_function("() => window.jupyterapp !== undefined")
         self.page.evaluate("() => window.jupyterapp.restored")
+        # What an empty JupyterLab opens then takes the keyboard when it comes.
+        expect(self.page.locator(".jp-Launcher")).to_be_visible(timeout=60_000)
 
     def open_notebook(self, path: str, application: str = "lab/tree", *, is_busy: bool = False) -> None:
         """Open `path`, relative to the server's folder, and wait until its kernel can run a cell, unless it is busy."""

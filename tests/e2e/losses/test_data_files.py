@@ -59,6 +59,10 @@ class Project:
         self._client.post(session.run, job, code, header, packed.extra)
         return self._client.finish(session, job.id)
 
+    def bring_home(self, session: LiveSession) -> None:
+        """All that cells have written."""
+        self._client.call(session.finish_fetches())
+
     def has_arrived(self, session: LiveSession) -> bool:
         """Whether a cell reads what is here."""
         return read_result(self.run(session)) == repr(self.find_digest(session))
@@ -109,6 +113,7 @@ def test_what_a_cell_has_written_into_is_no_base(project: Project) -> None:
     assert project.has_arrived(session)
     old = project.find_digest(session)
     project.run(session, "with open('data.bin', 'r+b') as file: count = file.write(b'changed')")
+    project.bring_home(session)
     project.change()
     session.files.sync.note(project.data, old)  # as if it had not come home
     project.count_sent()

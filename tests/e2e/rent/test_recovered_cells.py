@@ -16,7 +16,7 @@ from tests.e2e.kernels.isolation import Isolation
 from tests.e2e.losses.engine_client import read_reply, read_text
 from tests.e2e.rent.tenant import Tenant
 from tests.e2e.rent.test_recovery import follow, wait_for_checkpoint
-from tests.e2e.rent.typist import keep, wait_until
+from tests.e2e.rent.typist import keep, wait_for_file, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -126,7 +126,7 @@ def test_retention_holds_across_machines(tenant: Tenant, home: Isolation) -> Non
     job = tenant.client.start(session, KEEPING, training={"keep": "last=2,best=loss"})
     events: list[Event] = []
     follow(tenant, job, events, "step 3")
-    tenant.client.call(session.finish_fetches())
+    wait_for_file(home.folder, f"checkpoints/{job}/*3.pt.json")
     lose(tenant)
     events += tenant.client.finish(session, job)
     assert read_reply(events)["status"] == "ok"
