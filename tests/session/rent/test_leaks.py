@@ -82,9 +82,11 @@ def crash_while_renting(directory: Path, provider: MemoryProvider, at: int, sess
         plug.step("commit")
         return committing(database)
 
+    fleet = Fleet(directory)
     with patch.object(Database, "transaction", transaction):
-        outcome = rent(Fleet(directory), provider, sessions)
+        outcome = rent(fleet, provider, sessions)
     provider.before = lambda call: None
+    fleet.close()  # a process that is killed leaves nothing open either
     return outcome
 
 
