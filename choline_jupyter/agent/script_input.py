@@ -20,11 +20,13 @@ class ScriptInput:
         self._lines: dict[int, dict[str, Any]] = {}  # those before which one is missing
         self._taken = 0  # the number of the last line in `_waiting`
         self._waiting = bytearray()
-        self._is_complete = False
+        self._is_complete = self._is_over = False
         self._pipe: Optional[IO[bytes]] = None
 
     def take(self, line: dict[str, Any]) -> None:
         """A line, or the end, as it was sent."""
+        if self._is_over:
+            return
         self._lines[int(line["seq"])] = line
         self._lines = {number: line for number, line in self._lines.items() if number > self._taken}
         while self._taken + 1 in self._lines:
@@ -46,19 +48,20 @@ class ScriptInput:
 
     def write(self) -> None:
         """As much as there is room for; behind the end the pipe is closed."""
+        if not self._pipe:  # it has not begun, or reads no more
+            return
         try:
-            while self._pipe and self._waiting:
+            while self._waiting:
                 del self._waiting[: os.write(self._pipe.fileno(), self._waiting[:_WRITE])]
         except BlockingIOError:
             return
-        except OSError:  # it reads no more
+        except OSError:
             self._is_complete = True
         if self._is_complete:
-            self._close()
+            self._close(self._pipe)
 
-    def _close(self) -> None:
+    def _close(self, pipe: IO[bytes]) -> None:
+        with suppress(OSError):
+            pipe.close()
         self._waiting.clear()
-        if self._pipe:
-            with suppress(OSError):
-                self._pipe.close()
-            self._pipe = None
+        self._pipe, self._is_over = None, True

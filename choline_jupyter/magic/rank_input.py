@@ -29,10 +29,12 @@ class RankInput:
 
     def is_for_user(self, event: Event) -> bool:
         """Whether the user is to be asked this; a question that others have asked is `take`n with its answer."""
-        if event.series.rank == self._first.get(event.job, 0) or event.job in self._ended:
+        if event.series.rank == self._first.get(event.job, 0):
             return True
         number = self._counts[event.job, event.series.rank]
         self._counts[event.job, event.series.rank] += 1
+        if event.job in self._ended and number >= len(self._answers[event.job]):
+            return True
         self._held[event.job].append((number, event))
         return False
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import codecs
 import getpass
+import os
 import sys
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from choline_jupyter.model.event import Event, Kind
 from choline_jupyter.session.interrupt import Interrupts
@@ -19,8 +20,6 @@ from choline_jupyter.session.outcome import Outcome, note_state, note_usage, tel
 from choline_jupyter.session.report import render_text
 
 if TYPE_CHECKING:
-    from io import BufferedReader
-
     from choline_jupyter.session.bridge import Bridge
 
 _SCRIPT_FAILED = 1
@@ -75,14 +74,25 @@ class Console:
     def _pass_pieces(self) -> None:
         """A line where somebody types, as much as there is of a pipe; no more is read before the other machine has it."""
         decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode  # what is no text comes there as it is
-        stdin, number = cast("BufferedReader", sys.stdin.buffer), 0
-        while piece := stdin.read1(_PIECE):
+        number = 0
+        while piece := _read_piece():
             number += 1
             self._bridge.call(self._session.type_text(number, decode(piece), is_end=False))
         self._bridge.call(self._session.type_text(number + 1, decode(b"", True), is_end=True))
 
     def _ask(self, event: Event) -> None:
         self._bridge.post(self._session.answer, event, input(str(event.read_content().get("prompt", ""))))
+
+
+def _read_piece() -> bytes:
+    """What is typed or piped in next; nothing at its end, and where nobody can type.
+
+    Not through `sys.stdin.buffer`: Python dies at its end when a thread waits with that one's lock.
+    """
+    try:
+        return os.read(sys.stdin.fileno(), _PIECE)
+    except (OSError, ValueError, AttributeError):
+        return b""
 
 
 def write_event(event: Event) -> None:

@@ -56,6 +56,14 @@ def test_lines_in_any_order_and_twice_are_read_in_order_and_once(pipe: Pipe) -> 
     assert pipe.read() == b""
 
 
+def test_what_comes_before_the_script_begins_waits_for_it(pipe: Pipe) -> None:
+    typed = ScriptInput()
+    typed.take(make_line(1, "early"))
+    typed.take(make_line(2, "", is_end=True))
+    typed.open(pipe.end)
+    assert (pipe.read(), pipe.read()) == (b"early", b"")
+
+
 def test_nobody_waits_for_a_script_that_does_not_read(pipe: Pipe) -> None:
     typed = ScriptInput()
     typed.open(pipe.end)

@@ -35,7 +35,7 @@ def typist(tenant: Tenant, home: Isolation, monkeypatch: pytest.MonkeyPatch) -> 
     """At a terminal, in a folder with a script that makes a file and fails."""
     (home.folder / "job.py").write_text(FAILING)
     tenant.provider.hidden = [home.folder]
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setattr(command, "start_keeper", lambda: None)
     return Typist(tenant.client)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -177,7 +179,7 @@ def test_whoever_stops_the_session_ends_the_wait(tenant: Tenant) -> None:
     assert tenant.provider.created == 1
 
 
-def test_where_nobody_waits_it_is_ended_with_its_disk(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_nobody_waits_it_is_ended_with_its_disk(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """What its provider does not end is said, with its price."""
     session, job, events = begin(tenant, LINE)
     is_deaf = True
@@ -187,10 +189,10 @@ def test_where_nobody_waits_it_is_ended_with_its_disk(tenant: Tenant, capsys: py
             raise ProviderFailure("it does not answer.")
 
     tenant.provider.before = fail
+    told = io.StringIO()  # capsys may lose what is written while it is asked
+    monkeypatch.setattr(sys, "stderr", told)
     tenant.provider.outbid("m1")
-    told = ""
-    while "is being ended; until its provider has taken that, its disk costs" not in told:
-        told += capsys.readouterr().err
+    wait_until(lambda: "is being ended; until its provider has taken that, its disk costs" in told.getvalue())
     is_deaf = False
     events += tenant.client.finish(session, job)
     assert set(tenant.provider.alive) == {"m2"}

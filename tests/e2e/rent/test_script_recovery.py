@@ -87,7 +87,7 @@ def typist(tenant: Tenant, home: Isolation, monkeypatch: pytest.MonkeyPatch) -> 
     (home.folder / "train.py").write_text(TRAIN)
     tenant.tenancy.period = 0.5
     tenant.provider.hidden = [home.folder]
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setattr(command, "start_keeper", lambda: None)
     return Typist(tenant.client)
 
@@ -144,9 +144,11 @@ def test_what_was_typed_is_typed_again(
     tenant: Tenant, typist: Typist, home: Isolation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (home.folder / "train.py").write_text(READ)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Ada\nGrace\n")))
-    typist.type(f"{LINE.format(ranks=1)} --checkpoint begun")
-    wait_for_file(home.folder, "checkpoints/*/*.json")
+    (home.folder / "names").write_text("Ada\nGrace\n")
+    with (home.folder / "names").open() as names:
+        monkeypatch.setattr(sys, "stdin", names)
+        typist.type(f"{LINE.format(ranks=1)} --checkpoint begun")
+        wait_for_file(home.folder, "checkpoints/*/*.json")
     tenant.client.call(tenant.provider.destroy("m1"))
     assert typist.finish() == 0
     assert typist.read() == "hello Ada\nhello Ada\nand Grace\n"
