@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.e2e.kernels.pair import Pair
+from tests.e2e.kernels.transcript import describe
 
 pytestmark = pytest.mark.e2e
 
@@ -52,9 +53,9 @@ def test_magic(pair: Pair, code: str) -> None:
     "code", ["%time 1 + 1", "%%time\nvalue = 7\nvalue", "%timeit -n1 -r1 pass", "%%timeit -n1 -r1\npass"]
 )
 def test_timing(pair: Pair, code: str) -> None:
-    plain, remote = pair.run(code)
-    assert [m["msg_type"] for m in remote.messages] == [m["msg_type"] for m in plain.messages]
-    assert [words(m) for m in remote.messages] == [words(m) for m in plain.messages]
+    plain, remote = (describe(run)["messages"] for run in pair.run(code))
+    assert [message["type"] for message in remote] == [message["type"] for message in plain]
+    assert list(map(words, remote)) == list(map(words, plain))
 
 
 def words(message: dict[str, object]) -> list[str]:
